@@ -1,0 +1,175 @@
+//! What a delivered log gives, piece by piece and damaged in every way.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+use super::*;
+use crate::delivered_log::MAX_RECORD_BYTES;
+
+#[derive(Default)]
+struct Seen {
+    records: Vec<String>,
+    oversize: usize,
+}
+
+impl RecordSink for Seen {
+    fn record(&mut self, bytes: &[u8]) {
+        self.records.push(String::from_utf8(bytes.to_vec()).unwrap());
+    }
+    fn oversize_record(&mut self) {
+        self.oversize += 1;
+    }
+}
+
+const LIMIT: u64 = 256 << 20;
+
+fn read(bytes: &[u8], encoding: Encoding, piece: usize, limit: u64) -> (Seen, Option<Damage>) {
+    let mut reader = LogReader::new(Seen::default(), encoding, limit);
+    for piece in bytes.chunks(piece.max(1)) {
+        reader.push(piece);
+    }
+    let (seen, _, damage) = reader.finish();
+    (seen.unwrap(), damage)
+}
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Whatever the size of the pieces, the records are those that a whole parse finds.
+#[test]
+fn records_are_the_same_for_every_piece_size() {
+    let records = [
+        r#"{"a":1}"#,
+        r#"{"a":"},{\"Records\":[{}]}","b":["]",{"c":"\\"}]}"#,
+        r#"{ "nested" : { "Records" : [ { "eventSource" : "x" } ] } }"#,
+        "7",
+        r#""a string, with ] and }""#,
+        "null",
+        "[[],{}]",
+        "-1.5e9",
+    ];
+    let text = format!(
+        r#" {{ "x\"" : ["Records"], "n":1 ,"\u0052ecords" : [ {} ] , "after":{{"Records":[]}} }} "#,
+        records.join(" , ")
+    );
+    for size in 1..=text.len() {
+        let (seen, damage) = read(text.as_bytes(), Encoding::Plain, size, LIMIT);
+        assert_eq!(damage, None, "pieces of {size}");
+        assert_eq!(seen.records, records, "pieces of {size}");
+    }
+    let packed = gzip(text.as_bytes());
+    for size in 1..=packed.len() {
+        let (seen, damage) = read(&packed, Encoding::Gzip, size, LIMIT);
+        assert_eq!((seen.records.len(), damage), (records.len(), None), "gzip pieces of {size}");
+    }
+}
+
+#[test]
+fn members_of_a_gzip_file_are_one_text_even_if_they_split_a_record() {
+    let text = br#"{"Records":[{"a":1},{"b":2}]}"#;
+    for cut in 0..=text.len() {
+        let packed = [gzip(&text[..cut]), gzip(&text[cut..])].concat();
+        let (seen, damage) = read(&packed, Encoding::Gzip, 5, LIMIT);
+        assert_eq!((seen.records.len(), damage), (2, None), "cut at {cut}");
+    }
+}
+
+#[test]
+fn what_is_not_a_log_is_damaged_and_what_came_before_is_kept() {
+    for (text, kept) in [
+        ("", 0),
+        ("   ", 0),
+        ("[]", 0),
+        ("{}", 0),
+        (r#"{"records":[{}]}"#, 0),
+        (r#"{"Records":{}}"#, 0),
+        (r#"{"Records":null}"#, 0),
+        (r#"{"Records":[{}]"#, 1),
+        (r#"{"Records":[{},{}"#, 2),
+        (r#"{"Records":[{}{}]}"#, 1),
+        (r#"{"Records":[{},]}"#, 1),
+        (r#"{"Records":[,{}]}"#, 0),
+        (r#"{"Records":[{}]}x"#, 1),
+        (r#"{"Records":[{}]}{"Records":[{}]}"#, 1),
+        (r#"{"Records":[{}],}"#, 1),
+        (r#"{"Records" [{}]}"#, 0),
+        (r#"{"Records":[{},{"a":"#, 1),
+        (r#"{"Records":[{},@]}"#, 1),
+        ("\u{feff}{\"Records\":[]}", 0),
+    ] {
+        let (seen, damage) = read(text.as_bytes(), Encoding::Plain, 3, LIMIT);
+        assert!(matches!(damage, Some(Damage::Json { .. })), "{text:?}: {damage:?}");
+        assert_eq!(seen.records.len(), kept, "{text:?}");
+    }
+}
+
+#[test]
+fn two_arrays_of_records_are_both_read() {
+    let (seen, damage) = read(br#"{"Records":[{"a":1}],"Records":[{"b":2}]}"#, Encoding::Plain, 7, LIMIT);
+    assert_eq!((seen.records.len(), damage), (2, None));
+}
+
+/// Incompressible enough that a fault in the middle is a fault in the middle.
+fn varied_log(records: u32) -> String {
+    let record = |n: u32| {
+        let noise: String =
+            (0..40u32).map(|i| format!("{:x}", n.wrapping_mul(2_654_435_761).rotate_left(i) ^ i)).collect();
+        format!(r#"{{"n":{n},"noise":"{noise}"}}"#)
+    };
+    format!(r#"{{"Records":[{}]}}"#, (0..records).map(record).collect::<Vec<_>>().join(","))
+}
+
+#[test]
+fn damaged_gzip_gives_what_was_readable_before() {
+    let packed = gzip(varied_log(2_000).as_bytes());
+    let changed = |from: usize, to: usize, value: u8| {
+        let mut bytes = packed.clone();
+        bytes[from..to].iter_mut().for_each(|byte| *byte ^= value);
+        bytes
+    };
+    let end = packed.len();
+    for (name, bytes, at_least) in [
+        ("empty", Vec::new(), 0),
+        ("half a header", packed[..5].to_vec(), 0),
+        ("not gzip", b"{\"Records\":[{}]}".to_vec(), 0),
+        ("cut in half", packed[..end / 2].to_vec(), 900),
+        ("without its trailer", packed[..end - 8].to_vec(), 2_000),
+        ("half a trailer", packed[..end - 4].to_vec(), 2_000),
+        ("wrong CRC", changed(end - 8, end - 7, 1), 2_000),
+        ("wrong length", changed(end - 1, end, 1), 2_000),
+        ("trailing text", [packed.clone(), b"trailing".to_vec()].concat(), 2_000),
+        ("a hole", changed(end / 2, end / 2 + 64, 0x5a), 900),
+    ] {
+        for size in [1, 1_000, usize::MAX] {
+            let (seen, damage) = read(&bytes, Encoding::Gzip, size, LIMIT);
+            assert!(matches!(damage, Some(Damage::Gzip { .. } | Damage::Json { .. })), "{name}: {damage:?}");
+            assert!(seen.records.len() >= at_least, "{name}: only {} records", seen.records.len());
+        }
+    }
+}
+
+#[test]
+fn the_unpacked_size_is_limited() {
+    let text = varied_log(1_000);
+    let packed = gzip(text.as_bytes());
+    let size = text.len() as u64;
+    assert_eq!(read(&packed, Encoding::Gzip, 512, size).1, None);
+    let (seen, damage) = read(&packed, Encoding::Gzip, 512, size / 2);
+    assert_eq!(damage, Some(Damage::TooLarge { limit: size / 2 }));
+    assert!(seen.records.len() > 400 && seen.records.len() < 600);
+}
+
+#[test]
+fn an_oversize_record_is_counted_and_the_next_one_is_read() {
+    let text = format!(r#"{{"Records":[{{"a":"{}"}},{{"b":2}}]}}"#, "x".repeat(MAX_RECORD_BYTES));
+    let (seen, damage) = read(text.as_bytes(), Encoding::Plain, 65_536, LIMIT);
+    assert_eq!((seen.oversize, seen.records.as_slice(), damage), (1, &[r#"{"b":2}"#.to_owned()][..], None));
+}
+
+#[test]
+fn nesting_costs_no_stack() {
+    let text = format!(r#"{{"deep":{}{},"Records":[{{}}]}}"#, "[".repeat(1_000_000), "]".repeat(1_000_000));
+    let (seen, damage) = read(text.as_bytes(), Encoding::Plain, 4_096, LIMIT);
+    assert_eq!((seen.records.len(), damage), (1, None));
+}

@@ -1,0 +1,294 @@
+//! Cuts the JSON document of a delivered log into records as its bytes arrive. Knows nothing of what a record says.
+
+use std::io;
+
+use memchr::memchr2;
+
+/// Most bytes that one record may have. CloudTrail caps an event at 256 KB (1 MB where the larger size is switched on);
+/// what is larger is no CloudTrail record, and is counted as unreadable instead of growing our memory.
+pub const MAX_RECORD_BYTES: usize = 4 * 1024 * 1024;
+
+/// Most bytes of a key beside `Records`. Real logs have no other key at all.
+const MAX_KEY_BYTES: usize = 64 * 1024;
+
+/// Takes the records that a [`LogReader`](super::LogReader) finds.
+pub trait RecordSink {
+    /// One member of `Records`: the bytes of one JSON value, which may still be malformed inside.
+    fn record(&mut self, bytes: &[u8]);
+    /// A member of `Records` with more than [`MAX_RECORD_BYTES`] bytes. Its content was not kept.
+    fn oversize_record(&mut self);
+}
+
+/// Why a delivered log could not be read to its end. What came before has been read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// The compressed data is wrong or ends early.
+    #[error("it is not gzip, or the gzip data is damaged, after {unpacked} unpacked bytes ({detail})")]
+    Gzip {
+        /// Bytes unpacked before the damage.
+        unpacked: u64,
+        /// What the decoder said.
+        detail: String,
+    },
+    /// The unpacked text is not the JSON document that CloudTrail writes.
+    #[error("it is not a CloudTrail log: {detail}, at unpacked byte {at}")]
+    Json {
+        /// Offset in the unpacked text.
+        at: u64,
+        /// What was expected.
+        detail: &'static str,
+    },
+    /// The log unpacks to more than the limit that was set.
+    #[error("it unpacks to more than the limit of {limit} bytes")]
+    TooLarge {
+        /// The limit, in bytes.
+        limit: u64,
+    },
+}
+
+impl Damage {
+    /// One stable word for what is wrong, independent of where in the file it is.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Gzip { .. } => "gzip",
+            Self::Json { .. } => "json",
+            Self::TooLarge { .. } => "too-large",
+        }
+    }
+}
+
+/// Where in the document we are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Start,
+    KeyOrEnd { first: bool },
+    Key,
+    Colon { is_records: bool },
+    Value { is_records: bool },
+    SkippedValue,
+    AfterValue,
+    RecordOrEnd { first: bool },
+    Record,
+    AfterRecord,
+    End,
+}
+
+/// The document of a delivered log, fed in pieces of any size.
+///
+/// It follows quotes, escapes and depth exactly, so nothing inside a string or a nested object is ever taken for a record,
+/// and it is iterative: nesting costs no stack. Memory is one record at most.
+pub(super) struct Splitter<S> {
+    /// Taken out at the end; a decoder cannot be asked to give its writer back after an error.
+    pub(super) sink: Option<S>,
+    pub(super) damage: Option<Damage>,
+    limit: u64,
+    taken: u64,
+    place: Place,
+    value: ValueScan,
+    /// The part of the current key or record that came in earlier pieces.
+    carried: Vec<u8>,
+    too_large: bool,
+    saw_records: bool,
+}
+
+impl<S: RecordSink> Splitter<S> {
+    pub(super) fn new(sink: S, limit: u64) -> Self {
+        Self {
+            sink: Some(sink),
+            damage: None,
+            limit,
+            taken: 0,
+            place: Place::Start,
+            value: ValueScan::default(),
+            carried: Vec::new(),
+            too_large: false,
+            saw_records: false,
+        }
+    }
+
+    /// Unpacked bytes taken so far.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Says that no more bytes follow.
+    pub(super) fn end(&mut self) {
+        if self.damage.is_none() && !(self.place == Place::End && self.saw_records) {
+            let detail = match self.place {
+                Place::End => "the document has no Records",
+                Place::Start => "it is empty",
+                _ => "the document ends early",
+            };
+            self.damage = Some(Damage::Json { at: self.taken, detail });
+        }
+    }
+
+    pub(super) fn feed(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while self.damage.is_none() && !rest.is_empty() {
+            let used = self.step(rest);
+            self.taken += used as u64;
+            rest = rest.get(used..).unwrap_or_default();
+            if self.taken > self.limit {
+                self.damage = Some(Damage::TooLarge { limit: self.limit });
+            }
+        }
+    }
+
+    /// Takes at least one byte, or reports damage.
+    fn step(&mut self, bytes: &[u8]) -> usize {
+        if matches!(self.place, Place::Key | Place::SkippedValue | Place::Record) {
+            return self.inside_value(bytes);
+        }
+        let blank = bytes.iter().take_while(|byte| is_blank(**byte)).count();
+        let Some(&byte) = bytes.get(blank) else { return blank };
+        let after = blank + 1;
+        let (place, used) = match (self.place, byte) {
+            (Place::Start, b'{') => (Place::KeyOrEnd { first: true }, after),
+            (Place::KeyOrEnd { first: true } | Place::AfterValue, b'}') => (Place::End, after),
+            (Place::KeyOrEnd { .. }, b'"') => (Place::Key, blank),
+            (Place::Colon { is_records }, b':') => (Place::Value { is_records }, after),
+            (Place::Value { is_records: true }, b'[') => {
+                self.saw_records = true;
+                (Place::RecordOrEnd { first: true }, after)
+            }
+            (Place::Value { is_records: false }, byte) if starts_value(byte) => (Place::SkippedValue, blank),
+            (Place::AfterValue, b',') => (Place::KeyOrEnd { first: false }, after),
+            (Place::RecordOrEnd { first: true } | Place::AfterRecord, b']') => (Place::AfterValue, after),
+            (Place::AfterRecord, b',') => (Place::RecordOrEnd { first: false }, after),
+            (Place::RecordOrEnd { .. }, byte) if starts_value(byte) => (Place::Record, blank),
+            (place, _) => {
+                let detail = match place {
+                    Place::Start => "it does not begin with `{`",
+                    Place::KeyOrEnd { .. } => "a key was expected",
+                    Place::Colon { .. } => "`:` was expected after a key",
+                    Place::Value { is_records: true } => "Records is not an array",
+                    Place::RecordOrEnd { .. } => "a record was expected",
+                    Place::AfterRecord => "`,` or `]` was expected after a record",
+                    Place::End => "something follows the end of the document",
+                    _ => "a JSON value was expected",
+                };
+                self.damage = Some(Damage::Json { at: self.taken + blank as u64, detail });
+                return blank;
+            }
+        };
+        self.place = place;
+        if matches!(place, Place::Key | Place::SkippedValue | Place::Record) {
+            self.value = ValueScan::default();
+            self.carried.clear();
+            self.too_large = false;
+            return used + self.inside_value(bytes.get(used..).unwrap_or_default());
+        }
+        used
+    }
+
+    /// Goes on in a key, a skipped value or a record, and hands it over when it is complete.
+    fn inside_value(&mut self, bytes: &[u8]) -> usize {
+        let end = self.value.scan(bytes);
+        let used = end.unwrap_or(bytes.len());
+        let piece = bytes.get(..used).unwrap_or_default();
+        if self.place == Place::SkippedValue {
+            if end.is_some() {
+                self.place = Place::AfterValue;
+            }
+            return used;
+        }
+        let most = if self.place == Place::Key { MAX_KEY_BYTES } else { MAX_RECORD_BYTES };
+        if self.carried.len() + piece.len() > most {
+            self.carried = Vec::new();
+            self.too_large = true;
+        }
+        if end.is_none() {
+            if !self.too_large {
+                self.carried.extend_from_slice(piece);
+            }
+            return used;
+        }
+        // A record that arrived in one piece, as nearly all do, is not copied.
+        let whole = if self.carried.is_empty() {
+            piece
+        } else {
+            self.carried.extend_from_slice(piece);
+            &self.carried
+        };
+        if self.place == Place::Key {
+            // Decoded before it is compared: a key may be written with escapes.
+            let is_records =
+                !self.too_large && serde_json::from_slice::<String>(whole).is_ok_and(|key| key == "Records");
+            self.place = Place::Colon { is_records };
+        } else {
+            match &mut self.sink {
+                Some(sink) if self.too_large => sink.oversize_record(),
+                Some(sink) => sink.record(whole),
+                None => {}
+            }
+            self.place = Place::AfterRecord;
+        }
+        used
+    }
+}
+
+impl<S: RecordSink> io::Write for Splitter<S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.feed(bytes);
+        if self.damage.is_some() {
+            // Only stops the decoder in front of us; what is wrong stands in `damage`.
+            return Err(io::Error::other("the log cannot be read further"));
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+fn starts_value(byte: u8) -> bool {
+    matches!(byte, b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n')
+}
+
+/// Finds the end of one JSON value that arrives in pieces.
+#[derive(Debug, Default)]
+struct ValueScan {
+    depth: u64,
+    in_string: bool,
+    escaped: bool,
+}
+
+impl ValueScan {
+    /// The length of what belongs to the value, once its end has been seen.
+    fn scan(&mut self, bytes: &[u8]) -> Option<usize> {
+        let mut at = 0;
+        while let Some(&byte) = bytes.get(at) {
+            if self.escaped {
+                self.escaped = false;
+                at += 1;
+            } else if self.in_string {
+                at += memchr2(b'"', b'\\', bytes.get(at..)?)?;
+                self.escaped = bytes.get(at) == Some(&b'\\');
+                self.in_string = self.escaped;
+                at += 1;
+                if !self.in_string && self.depth == 0 {
+                    return Some(at);
+                }
+            } else {
+                match byte {
+                    b'"' => self.in_string = true,
+                    b'{' | b'[' => self.depth += 1,
+                    b'}' | b']' if self.depth <= 1 => return Some(at + usize::from(self.depth == 1)),
+                    b'}' | b']' => self.depth -= 1,
+                    // A number or a literal ends where something else begins.
+                    b',' | b' ' | b'\t' | b'\n' | b'\r' if self.depth == 0 => return Some(at),
+                    _ => {}
+                }
+                at += 1;
+            }
+        }
+        None
+    }
+}

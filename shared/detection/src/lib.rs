@@ -1,0 +1,4 @@
+//! map
+pub mod delivered_log;
+pub mod operations;
+pub mod record;

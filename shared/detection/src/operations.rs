@@ -1,0 +1,98 @@
+//! What AWS ships as operations of Amazon Bedrock: which write, and which members each must be given. Knows no record.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+/// What an operation does, as far as its API model tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OperationClass {
+    /// Looks at something.
+    Read,
+    /// Runs a model, an agent, a flow, a tool.
+    Invoke,
+    /// Creates, changes, starts, stops or deletes something.
+    Write,
+    /// Changes tags.
+    Tag,
+    /// Hands out a secret, whatever its name says (`GetResourceApiKey`).
+    Credential,
+}
+
+/// One operation of an event source.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Operation {
+    /// What it does.
+    pub class: OperationClass,
+    /// The top-level members without which a call is refused: one that is missing from a record was hidden. Where several
+    /// services share an event source and a name, those that all of them require.
+    pub required: Vec<String>,
+}
+
+/// The published operations of Amazon Bedrock by event source and event name, from the models in botocore 1.44.5.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub struct Operations(HashMap<String, HashMap<String, Operation>>);
+
+impl Operations {
+    /// Reads the list that is built into this library.
+    ///
+    /// # Errors
+    /// None for the list as it is committed; a test reads it.
+    pub fn builtin() -> Result<Self, serde_json::Error> {
+        serde_json::from_str(include_str!("../data/bedrock-operations.json"))
+    }
+
+    /// The operation that a record's `eventSource` and `eventName` name, if AWS publishes it for Bedrock.
+    #[must_use]
+    pub fn get(&self, event_source: &str, event_name: &str) -> Option<&Operation> {
+        self.0.get(event_source)?.get(event_name)
+    }
+
+    /// Whether a call changes something or hands out a credential, so that each target deserves a finding of its own.
+    ///
+    /// Outside Bedrock the record's own `readOnly` decides and, where it is missing, the verb.
+    #[must_use]
+    pub fn writes(&self, event_source: &str, event_name: &str, read_only: Option<bool>) -> bool {
+        match self.get(event_source, event_name) {
+            Some(operation) => !matches!(operation.class, OperationClass::Read | OperationClass::Invoke),
+            None => !read_only.unwrap_or_else(|| {
+                ["Get", "List", "Describe", "Head", "BatchGet", "Search", "Invoke"]
+                    .iter()
+                    .any(|verb| event_name.starts_with(verb))
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_list_is_whole_and_says_what_the_models_say() {
+        let operations = Operations::builtin().unwrap();
+        assert_eq!(operations.0.values().map(HashMap::len).sum::<usize>(), 508);
+        let delete = operations.get("bedrock.amazonaws.com", "DeleteGuardrail").unwrap();
+        assert_eq!(
+            (delete.class, delete.required.as_slice()),
+            (OperationClass::Write, &["guardrailIdentifier".to_owned()][..])
+        );
+        assert_eq!(
+            operations.get("bedrock-agentcore.amazonaws.com", "GetResourceApiKey").unwrap().class,
+            OperationClass::Credential
+        );
+    }
+
+    #[test]
+    fn what_writes_is_not_a_matter_of_its_name() {
+        let operations = Operations::builtin().unwrap();
+        assert!(operations.writes("bedrock.amazonaws.com", "DeleteGuardrail", Some(true)));
+        assert!(!operations.writes("bedrock.amazonaws.com", "InvokeModel", Some(false)));
+        assert!(operations.writes("bedrock-agentcore.amazonaws.com", "GetResourceOauth2Token", None));
+        assert!(operations.writes("cloudtrail.amazonaws.com", "StopLogging", Some(false)));
+        assert!(!operations.writes("s3.amazonaws.com", "ListBuckets", None));
+    }
+}

@@ -1,0 +1,144 @@
+//! One record of a delivered log: typed answers to what findings ask of it. Knows nothing of rules.
+
+mod actor;
+mod outcome;
+mod target;
+mod visibility;
+
+use serde_json::Value;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+pub use actor::Actor;
+pub use outcome::Outcome;
+pub use target::Resource;
+pub use visibility::not_visible;
+
+/// A parsed record. Every answer is optional: CloudTrail leaves out what it likes, and a record may hold anything.
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'a> {
+    value: &'a Value,
+}
+
+impl<'a> Record<'a> {
+    /// Looks at a parsed record.
+    #[must_use]
+    pub fn new(value: &'a Value) -> Self {
+        Self { value }
+    }
+
+    /// The whole record.
+    #[must_use]
+    pub fn value(&self) -> &'a Value {
+        self.value
+    }
+
+    /// What stands at a path of member names separated by dots, as Sigma field names are. Arrays are not entered.
+    #[must_use]
+    pub fn at(&self, path: &str) -> Option<&'a Value> {
+        path.split('.').try_fold(self.value, |value, member| value.get(member))
+    }
+
+    /// The text at a path; an empty one counts as missing.
+    #[must_use]
+    pub fn text(&self, path: &str) -> Option<&'a str> {
+        self.at(path)?.as_str().filter(|text| !text.is_empty())
+    }
+
+    /// `eventID`.
+    #[must_use]
+    pub fn event_id(&self) -> Option<&'a str> {
+        self.text("eventID")
+    }
+
+    /// `eventName`, or nothing.
+    #[must_use]
+    pub fn event_name(&self) -> &'a str {
+        self.text("eventName").unwrap_or_default()
+    }
+
+    /// `eventSource`, or nothing.
+    #[must_use]
+    pub fn event_source(&self) -> &'a str {
+        self.text("eventSource").unwrap_or_default()
+    }
+
+    /// `awsRegion`.
+    #[must_use]
+    pub fn region(&self) -> Option<&'a str> {
+        self.text("awsRegion")
+    }
+
+    /// The account that the record was written for: `recipientAccountId`, else the caller's.
+    #[must_use]
+    pub fn account(&self) -> Option<&'a str> {
+        self.text("recipientAccountId").or_else(|| self.text("userIdentity.accountId"))
+    }
+
+    /// `eventTime` in milliseconds since 1970.
+    #[must_use]
+    pub fn time_ms(&self) -> Option<i64> {
+        time_ms(self.text("eventTime")?)
+    }
+
+    /// `errorCode`.
+    #[must_use]
+    pub fn error_code(&self) -> Option<&'a str> {
+        self.text("errorCode")
+    }
+
+    /// `readOnly`, which some publishers write as text.
+    #[must_use]
+    pub fn read_only(&self) -> Option<bool> {
+        boolean(self.at("readOnly")?)
+    }
+
+    /// The model that was used, as the request names it.
+    #[must_use]
+    pub fn model(&self) -> Option<&'a str> {
+        ["modelId", "model", "baseModelIdentifier", "foundationModel", "sourceModelArn"]
+            .iter()
+            .find_map(|member| self.at("requestParameters")?.get(*member)?.as_str())
+            .filter(|model| !visibility::is_hidden_literal(model))
+    }
+}
+
+/// CloudTrail writes RFC 3339; some `creationDate`s leave the separators out (`20131102T010628Z`).
+pub(crate) fn time_ms(text: &str) -> Option<i64> {
+    let parsed = OffsetDateTime::parse(text, &Rfc3339).ok().or_else(|| {
+        let (date, clock) = text.strip_suffix('Z')?.split_once('T')?;
+        let extended = format!(
+            "{}-{}-{}T{}:{}:{}Z",
+            date.get(..4)?,
+            date.get(4..6)?,
+            date.get(6..)?,
+            clock.get(..2)?,
+            clock.get(2..4)?,
+            clock.get(4..)?
+        );
+        OffsetDateTime::parse(&extended, &Rfc3339).ok()
+    })?;
+    i64::try_from(parsed.unix_timestamp_nanos() / 1_000_000).ok()
+}
+
+/// CloudTrail writes some booleans as text (`"mfaAuthenticated": "true"`).
+fn boolean(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(value) => Some(*value),
+        Value::String(text) => text.to_ascii_lowercase().parse().ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_in_both_spellings() {
+        assert_eq!(time_ms("2026-11-22T09:15:00Z"), Some(1_795_338_900_000));
+        assert_eq!(time_ms("20261122T091500Z"), Some(1_795_338_900_000));
+        for nonsense in ["", "Z", "T", "2026", "20261122T", "yesterday", "ü0261122T091500Z", "2026112üT091500Z"] {
+            assert_eq!(time_ms(nonsense), None, "{nonsense}");
+        }
+    }
+}

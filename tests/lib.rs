@@ -1,0 +1,1 @@
+//! Empty on purpose: cargo wants a target beside the test binary.
