@@ -31,7 +31,7 @@ pub struct Operation {
 }
 
 /// The published operations of Amazon Bedrock by event source and event name, from the models in botocore 1.44.5.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(transparent)]
 pub struct Operations(HashMap<String, HashMap<String, Operation>>);
 
@@ -68,7 +68,6 @@ impl Operations {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -74,10 +74,10 @@ impl<'a> Record<'a> {
         self.text("recipientAccountId").or_else(|| self.text("userIdentity.accountId"))
     }
 
-    /// `eventTime` in milliseconds since 1970.
+    /// `eventTime` in milliseconds since 1970; nothing for a time in which there was no AWS.
     #[must_use]
     pub fn time_ms(&self) -> Option<i64> {
-        time_ms(self.text("eventTime")?)
+        time_ms(self.text("eventTime")?).filter(|time| PLAUSIBLE_MS.contains(time))
     }
 
     /// `errorCode`.
@@ -101,6 +101,9 @@ impl<'a> Record<'a> {
             .filter(|model| !visibility::is_hidden_literal(model))
     }
 }
+
+/// From September 2001 to the year 2100.
+const PLAUSIBLE_MS: std::ops::Range<i64> = 1_000_000_000_000..4_102_444_800_000;
 
 /// CloudTrail writes RFC 3339; some `creationDate`s leave the separators out (`20131102T010628Z`).
 pub(crate) fn time_ms(text: &str) -> Option<i64> {

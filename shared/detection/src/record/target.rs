@@ -27,6 +27,16 @@ impl Record<'_> {
     /// request, then the places where data lies, then the identifiers of what was created.
     #[must_use]
     pub fn resources(&self) -> Vec<Resource> {
+        self.named_in(&["requestParameters", "responseElements"])
+    }
+
+    /// Those that the caller named: an id that a service makes up in its response differs from call to call.
+    #[must_use]
+    pub fn targets(&self) -> Vec<Resource> {
+        self.named_in(&["requestParameters"])
+    }
+
+    fn named_in(&self, trees: &[&str]) -> Vec<Resource> {
         let mut found = Vec::new();
         let mut add = |uid: &str, kind: &str| {
             if !uid.is_empty() && !is_hidden_literal(uid) && found.len() < MOST {
@@ -38,11 +48,11 @@ impl Record<'_> {
             let kind = resource.get("type").and_then(Value::as_str).unwrap_or("resource");
             add(uid.unwrap_or_default(), kind);
         }
-        for tree in ["requestParameters", "responseElements"] {
+        for tree in trees {
             let Some(Value::Object(members)) = self.at(tree) else { continue };
             for (name, value) in members {
                 if let Value::String(uid) = value
-                    && identifies(name, tree == "responseElements")
+                    && identifies(name, *tree == "responseElements")
                 {
                     add(uid, name);
                 }

@@ -57,7 +57,6 @@ fn hidden_below(value: &Value, members: &[&str]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
     use serde_json::json;
 

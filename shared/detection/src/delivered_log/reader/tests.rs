@@ -1,5 +1,4 @@
 //! What a delivered log gives, piece by piece and damaged in every way.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use super::*;
 use crate::delivered_log::MAX_RECORD_BYTES;

@@ -1,0 +1,206 @@
+//! Findings as a person reads them: one mail for an invocation, or one notice in a chat. Every text of a trail is made
+//! harmless here, because a mail client or a chat would act on it.
+
+use serde_json::json;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use super::{Details, Finding, ocsf::outcome_in_words};
+use crate::text;
+
+/// Findings that one alert tells in full; the others are counted, and are in the findings topic.
+const MOST_TOLD: usize = 10;
+/// SNS takes less than 100 characters.
+const MOST_SUBJECT: usize = 99;
+/// The most characters of one value from a record.
+const MOST_VALUE: usize = 300;
+
+/// A plain-text message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alert {
+    /// Under 100 printable ASCII characters.
+    pub subject: String,
+    /// The message.
+    pub body: String,
+}
+
+/// A custom notification of Amazon Q Developer in chat applications, which Slack and Teams show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChatNotice {
+    /// The JSON that is published.
+    pub json: String,
+}
+
+impl Alert {
+    /// One alert for these findings, worst first. Nothing for none.
+    #[must_use]
+    pub fn of(findings: &[&Finding]) -> Option<Self> {
+        let findings = worst_first(findings);
+        let worst = findings.first()?;
+        let mut body = String::new();
+        if findings.len() > 1 {
+            body.push_str(&format!("{} findings, the worst first.\n\n", findings.len()));
+        }
+        for finding in findings.iter().take(MOST_TOLD) {
+            tell(finding, &mut body);
+        }
+        if let Some(more) = findings.len().checked_sub(MOST_TOLD).filter(|more| *more > 0) {
+            body.push_str(&format!("{more} more findings are not told here. All of them are in the findings topic.\n"));
+        }
+        Some(Self { subject: subject(worst, findings.len()), body })
+    }
+}
+
+impl ChatNotice {
+    /// One notice for these findings, worst first. Nothing for none.
+    #[must_use]
+    pub fn of(findings: &[&Finding]) -> Option<Self> {
+        let findings = worst_first(findings);
+        let worst = findings.first()?;
+        let mut description = String::new();
+        for finding in findings.iter().take(MOST_TOLD) {
+            let (first, _) = times(finding);
+            description.push_str(&format!(
+                "*{}* {}\n{}\nsince {first}, in {}\n\n",
+                finding.severity_name(),
+                in_code(&finding.title()),
+                in_code(&finding.summary()),
+                in_code(&finding.log.location()),
+            ));
+        }
+        if let Some(more) = findings.len().checked_sub(MOST_TOLD).filter(|more| *more > 0) {
+            description.push_str(&format!("{more} more findings are in the findings topic.\n"));
+        }
+        let json = json!({
+            "version": "1.0",
+            "source": "custom",
+            "id": worst.id,
+            "content": {
+                "textType": "client-markdown",
+                "title": subject(worst, findings.len()),
+                "description": description,
+                "nextSteps": worst.about.respond,
+                "keywords": [worst.severity_name(), worst.family(), worst.outcome.as_str()],
+            },
+            "metadata": {"threadId": worst.correlation_id, "summary": text::neutral(&worst.about.title, 200)},
+        });
+        Some(Self { json: json.to_string() })
+    }
+}
+
+fn worst_first<'a>(findings: &[&'a Finding]) -> Vec<&'a Finding> {
+    let mut findings = findings.to_vec();
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity_id()));
+    findings
+}
+
+fn subject(worst: &Finding, count: usize) -> String {
+    let place = worst.account.as_deref().map_or(String::new(), |account| format!(" in {account}"));
+    let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
+    let end = format!("{place}{more}");
+    let title = format!("[bedrock-audit] {}: {}", worst.severity_name(), worst.title());
+    // The end is kept whole: it says whose account it is and that there is more.
+    let room = MOST_SUBJECT.saturating_sub(end.chars().count());
+    text::ascii(&format!("{}{end}", text::ascii(&title, room)), MOST_SUBJECT)
+}
+
+fn tell(finding: &Finding, body: &mut String) {
+    let safe = |value: &str| text::neutral(value, MOST_VALUE);
+    let mut line = |name: &str, value: &str| {
+        body.push_str(&format!("{name:<15} {value}\n"));
+    };
+    line("Finding", &format!("[{}] {}", finding.severity_name().to_uppercase(), safe(&finding.title())));
+    match &finding.details {
+        Details::File(problem) => line("What happened", &safe(problem)),
+        Details::Records(matched) => {
+            let mut what =
+                format!("{} at {}: {}", matched.event_name, matched.event_source, outcome_in_words(finding.outcome));
+            if let Some(code) = &matched.error_code {
+                what.push_str(&format!(" ({code})"));
+            }
+            if matched.count > 1 {
+                what.push_str(&format!(", {} times", matched.count));
+            }
+            line("What happened", &safe(&what));
+            for resource in matched.resources.counts.keys().take(8) {
+                line("", &safe(&format!("{}: {}", resource.kind, resource.uid)));
+            }
+            line("Who", &safe(&matched.actor.in_words()));
+            line("", &safe(&matched.actor.uid));
+            for (address, count) in matched.addresses.counts.iter().take(5) {
+                line("From", &safe(&format!("{address} ({count})")));
+            }
+            for (agent, count) in matched.user_agents.counts.iter().take(3) {
+                line("With", &safe(&format!("{agent} ({count})")));
+            }
+        }
+    }
+    let account = finding.account.as_deref().unwrap_or("unknown account");
+    line("Where", &safe(&format!("{account}, {}", finding.region.as_deref().unwrap_or("unknown Region"))));
+    let (first, last) = times(finding);
+    line("When", &if first == last { first } else { format!("{first} to {last}") });
+    let hidden = finding.matched().map(|matched| matched.not_visible.as_slice()).unwrap_or_default();
+    let sure = if hidden.is_empty() {
+        "high: everything that the rule asks for is visible".to_owned()
+    } else {
+        format!("medium: CloudTrail does not show {}", hidden.join(", "))
+    };
+    line("How sure", &safe(&sure));
+    for (at, step) in finding.about.respond.iter().enumerate() {
+        line(if at == 0 { "What to do" } else { "" }, &format!("{}. {}", at + 1, safe_long(step)));
+    }
+    line("Raw record", &safe(&finding.log.location()));
+    let ids = finding.matched().map(|matched| (matched.event_ids.as_slice(), matched.event_ids_total));
+    if let Some((ids, total)) = ids.filter(|(ids, _)| !ids.is_empty()) {
+        let shown: Vec<&str> = ids.iter().take(3).map(String::as_str).collect();
+        let more = if total > 3 { format!(" and {} more", total - 3) } else { String::new() };
+        line("", &safe(&format!("eventID {}{more}", shown.join(", "))));
+    }
+    line("Reproduce", &reproduce(finding));
+    line("Ids", &format!("finding {}, rule {}", finding.id, safe(&finding.about.id)));
+    body.push('\n');
+}
+
+/// The command that shows the same finding on one's own machine.
+fn reproduce(finding: &Finding) -> String {
+    let location = text::neutral(&finding.log.location(), 2_000);
+    // A key may hold anything; in single quotes a shell takes it as it is.
+    let quoted = format!("'{}'", location.replace('\'', r"'\''"));
+    if finding.log.bucket.is_some() {
+        format!("aws s3 cp {quoted} - | bedrock-audit scan -")
+    } else {
+        format!("bedrock-audit scan {quoted}")
+    }
+}
+
+fn safe_long(step: &str) -> String {
+    text::neutral(step, 2_000)
+}
+
+/// First and last time, in UTC.
+fn times(finding: &Finding) -> (String, String) {
+    let shown = |ms: Option<i64>| {
+        ms.and_then(|ms| OffsetDateTime::from_unix_timestamp(ms.div_euclid(1_000)).ok())
+            .and_then(|time| time.format(&Rfc3339).ok())
+            .unwrap_or_else(|| "at an unknown time".to_owned())
+    };
+    match finding.matched() {
+        Some(matched) => (shown(matched.first_ms), shown(matched.last_ms)),
+        None => (shown(Some(finding.log.read_at_ms)), shown(Some(finding.log.read_at_ms))),
+    }
+}
+
+/// Inside a code span nothing is formatted; links, mentions and the end of the span are made impossible.
+fn in_code(value: &str) -> String {
+    let safe: String = text::neutral(value, MOST_VALUE)
+        .chars()
+        .map(|c| match c {
+            '`' => '\'',
+            '<' => '‹',
+            '>' => '›',
+            '&' => '＆',
+            '@' => '＠',
+            c => c,
+        })
+        .collect();
+    format!("`{safe}`")
+}

@@ -1,0 +1,214 @@
+//! Matches become findings: those of one log that tell the same story are one. Knows nothing of how a finding is written.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
+
+use serde_json::Value;
+
+use super::{Details, Finding, Log, Matched, Tally, severity_of};
+use crate::{
+    ids,
+    record::{Actor, Outcome, Record, not_visible},
+    rules::{RuleSet, severity_id},
+};
+
+/// Records that a finding carries whole.
+const MOST_RECORDS: usize = 10;
+/// Bytes of whole records that a finding keeps while a log is read. More would never fit into a message.
+const MOST_RECORD_BYTES: usize = 256 * 1024;
+/// eventIDs that a finding names.
+const MOST_EVENT_IDS: usize = 1_000;
+
+/// What the records of one finding have in common, in the order in which it is hashed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Key {
+    rule: usize,
+    outcome: Outcome,
+    parts: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Group {
+    matched: Matched,
+    account: Option<String>,
+    region: Option<String>,
+    /// Fingerprints of all eventIDs, for the id; of the bytes of records that have none.
+    fingerprints: BTreeSet<[u8; 16]>,
+    record_bytes: usize,
+    not_visible: BTreeSet<String>,
+    related: BTreeSet<usize>,
+}
+
+/// The findings of one log in the making.
+pub(crate) struct Groups<'r> {
+    rule_set: &'r RuleSet,
+    groups: HashMap<Key, Group>,
+    shadowed: HashSet<Key>,
+}
+
+impl<'r> Groups<'r> {
+    pub(crate) fn new(rule_set: &'r RuleSet) -> Self {
+        Self { rule_set, groups: HashMap::new(), shadowed: HashSet::new() }
+    }
+
+    /// Takes a record that matched the rules at these positions; `bytes` are the record as it stood in the log.
+    ///
+    /// One record gives one finding a family: the rule with the highest severity, and of equal ones the first. A rule that
+    /// names no family stands for itself, so that no two rules of a user's shadow each other by accident.
+    pub(crate) fn add(&mut self, record: &Record<'_>, bytes: &[u8], matching: &[usize]) {
+        let outcome = Outcome::of(record);
+        let mut families: HashMap<&str, Vec<(u8, usize)>> = HashMap::new();
+        for &position in matching {
+            let Some(rule) = self.rule_set.rules().get(position) else { continue };
+            let family = rule.about.family.as_deref().unwrap_or(&rule.about.id);
+            families.entry(family).or_default().push((severity_id(severity_of(rule, outcome)), position));
+        }
+        let actor = Actor::of(record);
+        for mut of_family in families.into_values() {
+            of_family.sort_by_key(|(severity, position)| (std::cmp::Reverse(*severity), *position));
+            let mut positions = of_family.into_iter().map(|(_, position)| position);
+            let Some(first) = positions.next() else { continue };
+            let related: Vec<usize> = positions.collect();
+            for &lesser in &related {
+                let key = self.key(lesser, record, &actor, outcome);
+                self.shadowed.insert(key);
+            }
+            let key = self.key(first, record, &actor, outcome);
+            let group = self.groups.entry(key).or_insert_with(|| Group::new(record, actor.clone()));
+            group.add(record, bytes, self.rule_set, first);
+            group.related.extend(related);
+        }
+    }
+
+    fn key(&self, position: usize, record: &Record<'_>, actor: &Actor, outcome: Outcome) -> Key {
+        let mut parts = vec![
+            actor.uid.clone(),
+            actor.credential.clone().unwrap_or_default(),
+            record.account().unwrap_or_default().to_owned(),
+            record.region().unwrap_or_default().to_owned(),
+            record.event_source().to_owned(),
+            record.event_name().to_owned(),
+            record.error_code().unwrap_or_default().to_owned(),
+        ];
+        // Two deleted guardrails are two findings; five thousand denied invocations are one.
+        let operations = self.rule_set.operations();
+        if operations.writes(record.event_source(), record.event_name(), record.read_only()) {
+            parts.extend(record.targets().into_iter().map(|target| target.uid));
+        }
+        for field in self.rule_set.rules().get(position).into_iter().flat_map(|rule| &rule.group_by) {
+            parts.push(format!("{field}={}", record.at(field).unwrap_or(&Value::Null)));
+        }
+        Key { rule: position, outcome, parts }
+    }
+
+    /// The findings, worst first, and how many others were shadowed by them altogether.
+    pub(crate) fn finish(self, log: &Log) -> (Vec<Finding>, u64) {
+        let shadowed = self.shadowed.iter().filter(|key| !self.groups.contains_key(*key)).count() as u64;
+        let mut groups: Vec<(Key, Group)> = self.groups.into_iter().collect();
+        // A map's order changes from run to run; a finding's place among its siblings must not.
+        groups.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let mut findings: Vec<Finding> =
+            groups.into_iter().filter_map(|(key, group)| group.finish(&key, self.rule_set, log)).collect();
+        findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity_id()));
+        (findings, shadowed)
+    }
+}
+
+impl Group {
+    fn new(record: &Record<'_>, actor: Actor) -> Self {
+        let matched = Matched {
+            event_source: record.event_source().to_owned(),
+            event_name: record.event_name().to_owned(),
+            error_code: record.error_code().map(str::to_owned),
+            actor,
+            count: 0,
+            first_ms: None,
+            last_ms: None,
+            event_ids: Vec::new(),
+            event_ids_total: 0,
+            records: Vec::new(),
+            resources: Tally::default(),
+            addresses: Tally::default(),
+            user_agents: Tally::default(),
+            models: Tally::default(),
+            not_visible: Vec::new(),
+            related: Vec::new(),
+        };
+        Self {
+            matched,
+            account: record.account().map(str::to_owned),
+            region: record.region().map(str::to_owned),
+            fingerprints: BTreeSet::new(),
+            record_bytes: 0,
+            not_visible: BTreeSet::new(),
+            related: BTreeSet::new(),
+        }
+    }
+
+    fn add(&mut self, record: &Record<'_>, bytes: &[u8], rule_set: &RuleSet, position: usize) {
+        let matched = &mut self.matched;
+        matched.count += 1;
+        if let Some(time) = record.time_ms() {
+            matched.first_ms = Some(matched.first_ms.map_or(time, |first| first.min(time)));
+            matched.last_ms = Some(matched.last_ms.map_or(time, |last| last.max(time)));
+        }
+        // The same event twice in one log, as CloudTrail sometimes delivers it, is one event.
+        let is_new = self.fingerprints.insert(ids::fingerprint(record.event_id().map_or(bytes, str::as_bytes)));
+        if let Some(id) = record.event_id().filter(|_| is_new) {
+            matched.event_ids_total += 1;
+            if matched.event_ids.len() < MOST_EVENT_IDS {
+                matched.event_ids.push(id.to_owned());
+            }
+        }
+        if matched.records.len() < MOST_RECORDS && self.record_bytes + bytes.len() <= MOST_RECORD_BYTES
+            || matched.records.is_empty()
+        {
+            self.record_bytes += bytes.len();
+            matched.records.push(record.value().clone());
+        }
+        record.resources().into_iter().for_each(|resource| matched.resources.add(resource));
+        if let Some(address) = record.text("sourceIPAddress") {
+            matched.addresses.add(address.to_owned());
+        }
+        if let Some(agent) = record.text("userAgent") {
+            matched.user_agents.add(agent.to_owned());
+        }
+        if let Some(model) = record.model() {
+            matched.models.add(model.to_owned());
+        }
+        for field in rule_set.rules().get(position).into_iter().flat_map(|rule| &rule.fields) {
+            if not_visible(record, field, rule_set.operations()) {
+                self.not_visible.insert(field.clone());
+            }
+        }
+    }
+
+    fn finish(mut self, key: &Key, rule_set: &RuleSet, log: &Log) -> Option<Finding> {
+        let rule = rule_set.rules().get(key.rule)?;
+        let about_of = |position: &usize| rule_set.rules().get(*position).map(|rule| Arc::clone(&rule.about));
+        self.matched.not_visible = self.not_visible.into_iter().collect();
+        self.matched.related = self.related.iter().filter_map(about_of).collect();
+        // How many parts the key has is hashed with them, so that none of them can be taken for a record.
+        let size = key.parts.len().to_string();
+        let of_key = || {
+            let fixed = [rule.about.id.as_bytes(), key.outcome.as_str().as_bytes(), size.as_bytes()];
+            fixed.into_iter().chain(key.parts.iter().map(String::as_bytes))
+        };
+        // Sorted already: the order of records in a file is no part of what happened.
+        let of_records = self.fingerprints.iter().map(<[u8; 16]>::as_slice);
+        Some(Finding {
+            id: ids::uuid([&b"finding"[..]].into_iter().chain(of_key()).chain(of_records)),
+            correlation_id: ids::uuid([&b"correlation"[..]].into_iter().chain(of_key())),
+            about: Arc::clone(&rule.about),
+            severity: severity_of(rule, key.outcome),
+            outcome: key.outcome,
+            rule_set: rule_set.version().to_owned(),
+            log: log.clone(),
+            account: self.account,
+            region: self.region,
+            details: Details::Records(Box::new(self.matched)),
+        })
+    }
+}

@@ -1,0 +1,257 @@
+//! What leaves the house: a rule that matched records, or a file that could not be audited. Knows no topic and no Lambda.
+
+mod about_file;
+mod alert;
+mod group;
+mod ocsf;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use rsigma_parser::Level;
+use serde_json::Value;
+
+pub use about_file::{FileProblem, about_file};
+pub use alert::{Alert, ChatNotice};
+pub(crate) use group::Groups;
+pub use ocsf::Form;
+
+use crate::{
+    record::{Actor, Outcome, Resource},
+    rules::{About, Rule, severity_id},
+    text,
+};
+
+/// Which delivered log something was found in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// The bucket; nothing for a file on a disk.
+    pub bucket: Option<String>,
+    /// The key, or the file's path.
+    pub key: String,
+    /// When the log was read, in milliseconds since 1970: the time of findings whose records tell none.
+    pub read_at_ms: i64,
+}
+
+impl Log {
+    /// `s3://bucket/key`, or the path.
+    #[must_use]
+    pub fn location(&self) -> String {
+        match &self.bucket {
+            Some(bucket) => format!("s3://{bucket}/{}", self.key),
+            None => self.key.clone(),
+        }
+    }
+}
+
+/// A rule that matched records of one delivered log, or something wrong with a file.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// The same for the same records, however often and by whichever trail they are read.
+    pub id: String,
+    /// The same for the same rule, actor, place, call and outcome: a storm of two hours is one ticket.
+    pub correlation_id: String,
+    /// The rule.
+    pub about: Arc<About>,
+    /// The rule's level, adapted to the outcome.
+    pub severity: Level,
+    /// What became of the calls.
+    pub outcome: Outcome,
+    /// The version of the rule set that found it.
+    pub rule_set: String,
+    /// Where the records stand.
+    pub log: Log,
+    /// The account that the records were written for.
+    pub account: Option<String>,
+    /// The Region of the calls.
+    pub region: Option<String>,
+    /// The records, or what is wrong with the file.
+    pub details: Details,
+}
+
+/// What a finding is about.
+#[derive(Debug, Clone)]
+pub enum Details {
+    /// Records that matched a rule.
+    Records(Box<Matched>),
+    /// One sentence about a file.
+    File(String),
+}
+
+/// The records of one finding, summed up.
+#[derive(Debug, Clone)]
+pub struct Matched {
+    /// `eventSource` of all.
+    pub event_source: String,
+    /// `eventName` of all.
+    pub event_name: String,
+    /// `errorCode` of all.
+    pub error_code: Option<String>,
+    /// Who made the calls.
+    pub actor: Actor,
+    /// How many records.
+    pub count: u64,
+    /// The earliest `eventTime`, in milliseconds since 1970.
+    pub first_ms: Option<i64>,
+    /// The latest.
+    pub last_ms: Option<i64>,
+    /// The first eventIDs, at most 1,000.
+    pub event_ids: Vec<String>,
+    /// How many different eventIDs there are.
+    pub event_ids_total: u64,
+    /// The first records whole, at most ten.
+    pub records: Vec<Value>,
+    /// What the calls were about.
+    pub resources: Tally<Resource>,
+    /// `sourceIPAddress`, which is a service's name where a service made the call.
+    pub addresses: Tally<String>,
+    /// `userAgent`.
+    pub user_agents: Tally<String>,
+    /// Models that were named.
+    pub models: Tally<String>,
+    /// Fields of the rule that CloudTrail hid in some record.
+    pub not_visible: Vec<String>,
+    /// Lesser rules of the same family that matched some of the records too.
+    pub related: Vec<Arc<About>>,
+}
+
+/// How often different values were seen. Hostile logs cannot grow it: after fifty different ones the rest is only counted.
+#[derive(Debug, Clone)]
+pub struct Tally<T> {
+    /// The different values, at most fifty, with how often each was seen.
+    pub counts: BTreeMap<T, u64>,
+    /// Sightings of values beyond those.
+    pub others: u64,
+}
+
+impl<T> Default for Tally<T> {
+    fn default() -> Self {
+        Self { counts: BTreeMap::new(), others: 0 }
+    }
+}
+
+impl<T: Ord> Tally<T> {
+    pub(crate) fn add(&mut self, value: T) {
+        if let Some(count) = self.counts.get_mut(&value) {
+            *count += 1;
+        } else if self.counts.len() < 50 {
+            self.counts.insert(value, 1);
+        } else {
+            self.others += 1;
+        }
+    }
+}
+
+/// One of the ten message attributes, by which subscriptions filter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attribute {
+    /// Its name.
+    pub name: &'static str,
+    /// SNS's data type: `String` or `Number`.
+    pub data_type: &'static str,
+    /// Its value: printable ASCII, never empty.
+    pub value: String,
+}
+
+impl Finding {
+    /// The title with the outcome in it.
+    #[must_use]
+    pub fn title(&self) -> String {
+        match self.outcome {
+            Outcome::NotApplicable => self.about.title.clone(),
+            outcome => format!("{} ({})", self.about.title, outcome.as_str()),
+        }
+    }
+
+    /// `Informational` ... `Critical`, as OCSF spells it.
+    #[must_use]
+    pub fn severity_name(&self) -> &'static str {
+        match self.severity {
+            Level::Informational => "Informational",
+            Level::Low => "Low",
+            Level::Medium => "Medium",
+            Level::High => "High",
+            Level::Critical => "Critical",
+        }
+    }
+
+    /// 1 (informational) to 5 (critical).
+    #[must_use]
+    pub fn severity_id(&self) -> u8 {
+        severity_id(self.severity)
+    }
+
+    /// What the rule protects; `other` for a rule that does not say.
+    #[must_use]
+    pub fn family(&self) -> &str {
+        self.about.family.as_deref().unwrap_or("other")
+    }
+
+    /// The matched records, unless the finding is about a file.
+    #[must_use]
+    pub fn matched(&self) -> Option<&Matched> {
+        match &self.details {
+            Details::Records(matched) => Some(matched),
+            Details::File(_) => None,
+        }
+    }
+
+    /// One sentence: what, who, where, how often.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let place = match (&self.account, &self.region) {
+            (Some(account), Some(region)) => format!(" in account {account}, {region}"),
+            (Some(account), None) => format!(" in account {account}"),
+            _ => String::new(),
+        };
+        let summary = match &self.details {
+            Details::File(problem) => format!("{}: {problem}", self.log.location()),
+            Details::Records(matched) => {
+                let times = if matched.count == 1 { String::new() } else { format!(", {} times", matched.count) };
+                let about = match matched.resources.counts.keys().next() {
+                    Some(resource) => format!(" on {}", resource.uid),
+                    None => String::new(),
+                };
+                let error = matched.error_code.as_ref().map_or(String::new(), |code| format!(" ({code})"));
+                format!(
+                    "{} {}{error}{about} by {}{place}{times}",
+                    matched.event_name,
+                    self.outcome.as_str(),
+                    matched.actor.in_words()
+                )
+            }
+        };
+        text::neutral(&summary, 1_000)
+    }
+
+    /// The ten message attributes. Raw delivery to SQS discards a message with more.
+    #[must_use]
+    pub fn attributes(&self) -> [Attribute; 10] {
+        let text = |name, value: &str| {
+            let value = text::ascii(value, 256);
+            Attribute { name, data_type: "String", value: if value.is_empty() { "none".to_owned() } else { value } }
+        };
+        let matched = self.matched();
+        [
+            text("severity", self.severity_name()),
+            Attribute { name: "severity_id", data_type: "Number", value: self.severity_id().to_string() },
+            text("rule_id", &self.about.id),
+            text("family", self.family()),
+            text("outcome", self.outcome.as_str()),
+            text("account", self.account.as_deref().unwrap_or_default()),
+            text("region", self.region.as_deref().unwrap_or_default()),
+            text("event_source", matched.map_or("", |matched| &matched.event_source)),
+            text("event_name", matched.map_or("", |matched| &matched.event_name)),
+            text("correlation_uid", &self.correlation_id),
+        ]
+    }
+}
+
+/// A rule's level, adapted to what became of the call.
+#[must_use]
+pub fn severity_of(rule: &Rule, outcome: Outcome) -> Level {
+    match outcome {
+        Outcome::Denied => rule.level_denied,
+        Outcome::Failed => rule.level_failed,
+        Outcome::Success | Outcome::NotApplicable => rule.about.level,
+    }
+}

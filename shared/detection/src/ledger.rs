@@ -1,0 +1,179 @@
+//! The account of one invocation: what came in, and what became of each thing. Its sums must hold.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// What became of delivered logs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct LogCounts {
+    /// All that notifications named.
+    pub total: u64,
+    /// Read to the end.
+    pub audited: u64,
+    /// Something other than a log with API calls.
+    pub skipped: u64,
+    /// Removed.
+    pub gone: u64,
+    /// Read as far as it could be.
+    pub damaged: u64,
+    /// Not read; the notification is given back.
+    pub failed: u64,
+}
+
+/// What became of records.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct RecordCounts {
+    /// All members of `Records`.
+    pub total: u64,
+    /// Matched by a rule at least.
+    pub matched: u64,
+    /// Matched by none.
+    pub unmatched: u64,
+    /// Not judged, because it could not be read.
+    pub unreadable: u64,
+}
+
+/// What became of findings.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct FindingCounts {
+    /// All that were made.
+    pub total: u64,
+    /// Taken by SNS.
+    pub published: u64,
+    /// Silenced by an exception.
+    pub excepted: u64,
+    /// Told by a higher finding of the same family.
+    pub shadowed: u64,
+    /// Published before in the same invocation.
+    pub superseded: u64,
+    /// Not taken by SNS; the notification is given back.
+    pub failed: u64,
+}
+
+/// The account of one invocation.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Ledger {
+    /// Notifications: SQS messages, or one for a direct invocation.
+    pub items: u64,
+    /// Those that were given back, to be delivered again.
+    pub items_failed: u64,
+    /// S3's test messages, which tell of no log.
+    pub test_events: u64,
+    /// Delivered logs.
+    pub logs: LogCounts,
+    /// What was skipped, by folder.
+    pub skipped_by_folder: BTreeMap<String, u64>,
+    /// Records.
+    pub records: RecordCounts,
+    /// Findings.
+    pub findings: FindingCounts,
+    /// Alerts to people, and findings below their threshold.
+    pub alerts_published: u64,
+    /// Findings that no person was told of because they are below the threshold.
+    pub findings_below_alert_threshold: u64,
+}
+
+/// Folders that a ledger names; a hostile key cannot make it grow.
+const MOST_FOLDERS: usize = 20;
+
+impl Ledger {
+    /// Counts an object that is no log, under its folder.
+    pub fn skip(&mut self, folder: &str) {
+        self.logs.skipped += 1;
+        let folder = crate::text::ascii(folder, 64);
+        if self.skipped_by_folder.len() < MOST_FOLDERS || self.skipped_by_folder.contains_key(&folder) {
+            *self.skipped_by_folder.entry(folder).or_default() += 1;
+        }
+    }
+
+    /// Counts the records of a log.
+    pub fn add_records(&mut self, counts: &RecordCounts) {
+        self.records.total += counts.total;
+        self.records.matched += counts.matched;
+        self.records.unmatched += counts.unmatched;
+        self.records.unreadable += counts.unreadable;
+    }
+
+    /// The sums that do not hold, in words. Any is a defect of ours.
+    #[must_use]
+    pub fn imbalances(&self) -> Vec<String> {
+        let (logs, records, findings) = (&self.logs, &self.records, &self.findings);
+        let sums = [
+            ("logs", logs.total, logs.audited + logs.skipped + logs.gone + logs.damaged + logs.failed),
+            ("records", records.total, records.matched + records.unmatched + records.unreadable),
+            (
+                "findings",
+                findings.total,
+                findings.published + findings.excepted + findings.shadowed + findings.superseded + findings.failed,
+            ),
+        ];
+        sums.iter()
+            .filter(|(_, total, parts)| total != parts)
+            .map(|(name, total, parts)| format!("{total} {name} came in, {parts} are accounted for"))
+            .collect()
+    }
+
+    /// One line of CloudWatch embedded-metric JSON, with the ledger itself in it.
+    #[must_use]
+    pub fn to_emf(&self, function_name: &str, rule_set: &str, now_ms: i64) -> Value {
+        let imbalances = self.imbalances();
+        let (logs, records, findings) = (&self.logs, &self.records, &self.findings);
+        let metrics = [
+            ("Logs", logs.total),
+            ("LogsAudited", logs.audited),
+            ("LogsSkipped", logs.skipped),
+            ("LogsGone", logs.gone),
+            ("LogsDamaged", logs.damaged),
+            ("LogsFailed", logs.failed),
+            ("Records", records.total),
+            ("RecordsMatched", records.matched),
+            ("RecordsUnmatched", records.unmatched),
+            ("RecordsUnreadable", records.unreadable),
+            ("Findings", findings.total),
+            ("FindingsPublished", findings.published),
+            ("FindingsExcepted", findings.excepted),
+            ("FindingsShadowed", findings.shadowed),
+            ("FindingsSuperseded", findings.superseded),
+            ("FindingsFailed", findings.failed),
+            ("AlertsPublished", self.alerts_published),
+            ("ItemsFailed", self.items_failed),
+            ("LedgerImbalance", u64::from(!imbalances.is_empty())),
+        ];
+        let names: Vec<Value> = metrics.iter().map(|(name, _)| json!({"Name": name, "Unit": "Count"})).collect();
+        let mut line = json!({
+            "_aws": {
+                "Timestamp": now_ms,
+                "CloudWatchMetrics": [{"Namespace": "BedrockAudit", "Dimensions": [["FunctionName"]], "Metrics": names}],
+            },
+            "FunctionName": function_name,
+            "rule_set": rule_set,
+            "ledger": self,
+            "imbalances": imbalances,
+        });
+        if let Value::Object(members) = &mut line {
+            members.extend(metrics.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
+        }
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_that_does_not_hold_is_told() {
+        let logs = LogCounts { total: 5, audited: 1, skipped: 1, gone: 1, damaged: 1, failed: 1 };
+        let mut ledger = Ledger { logs, ..Ledger::default() };
+        ledger.add_records(&RecordCounts { total: 3, matched: 1, unmatched: 1, unreadable: 1 });
+        assert_eq!(ledger.imbalances(), Vec::<String>::new());
+        ledger.findings.total = 2;
+        ledger.findings.published = 1;
+        assert_eq!(ledger.imbalances(), ["2 findings came in, 1 are accounted for"]);
+        let line = ledger.to_emf("f", "v", 1);
+        assert_eq!(line["LedgerImbalance"], 1);
+        assert_eq!(line["ledger"]["findings"]["published"], 1);
+    }
+}

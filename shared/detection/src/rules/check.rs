@@ -1,0 +1,153 @@
+//! What of Sigma cannot be honoured exactly: it is refused with place and remedy, never quietly judged "no".
+
+use rsigma_parser::{Detection, DetectionItem, Modifier, SigmaRule, SigmaValue, Status};
+
+/// A rule file that was left out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path}{}: {problem}; {remedy}", line.map_or(String::new(), |line| format!(":{line}")))]
+pub struct Refused {
+    /// The file.
+    pub path: String,
+    /// Line in the file, from 1, where it is known.
+    pub line: Option<usize>,
+    /// What is wrong.
+    pub problem: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+/// What is wrong with a rule: the text to look for in the file (so that a line can be named), the problem, the remedy.
+pub(super) struct Fault {
+    pub(super) near: String,
+    pub(super) problem: String,
+    pub(super) remedy: String,
+}
+
+impl Fault {
+    pub(super) fn new(near: &str, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { near: near.to_owned(), problem: problem.into(), remedy: remedy.into() }
+    }
+
+    pub(super) fn at(self, path: &str, text: &str) -> Refused {
+        let line = text.lines().position(|line| !self.near.is_empty() && line.contains(&self.near));
+        Refused { path: path.to_owned(), line: line.map(|at| at + 1), problem: self.problem, remedy: self.remedy }
+    }
+}
+
+/// Checks that every part of the rule means here what Sigma says it means.
+pub(super) fn check(rule: &SigmaRule) -> Result<(), Fault> {
+    let logsource = &rule.logsource;
+    let ours = logsource.product.as_deref() == Some("aws") && logsource.service.as_deref() == Some("cloudtrail");
+    if !ours || logsource.category.is_some() {
+        return Err(Fault::new(
+            "logsource:",
+            "its logsource is not CloudTrail",
+            "only `product: aws` with `service: cloudtrail` and no category is read here",
+        ));
+    }
+    if rule.status == Some(Status::Unsupported) {
+        return Err(Fault::new("status:", "its status is `unsupported`", "remove the file, or give it another status"));
+    }
+    if rule.detection.timeframe.is_some() {
+        return Err(Fault::new(
+            "timeframe:",
+            "it has a `timeframe`",
+            "one record is judged at a time; write a rule without it",
+        ));
+    }
+    rule.detection.named.iter().try_for_each(|(name, detection)| check_detection(name, detection))
+}
+
+fn check_detection(name: &str, detection: &Detection) -> Result<(), Fault> {
+    match detection {
+        Detection::AllOf(items) => items.iter().try_for_each(|item| check_item(name, item)),
+        Detection::AnyOf(parts) | Detection::And(parts) => {
+            parts.iter().try_for_each(|part| check_detection(name, part))
+        }
+        Detection::Keywords(_) => Ok(()),
+        Detection::ArrayMatch { field, .. } => Err(Fault::new(
+            field,
+            format!("`{name}` matches inside the array `{field}`, which Sigma 2 does not define"),
+            "name the member with a dot; a comparison holds if any member of an array satisfies it",
+        )),
+        Detection::Conditional { .. } => Err(Fault::new(
+            name,
+            format!("`{name}` has a condition of its own, which Sigma 2 does not define"),
+            "move its parts to the top and combine them in the rule's condition",
+        )),
+    }
+}
+
+fn check_item(name: &str, item: &DetectionItem) -> Result<(), Fault> {
+    let field = item.field.name.as_deref().unwrap_or_default();
+    if field.is_empty() && item.field.has_modifier(Modifier::All) {
+        return Err(Fault::new(
+            "|all",
+            format!("`{name}` asks for all of several keywords, which this version cannot judge"),
+            "write one selection for each keyword and join them with `and` in the condition",
+        ));
+    }
+    if item.values.is_empty() {
+        return Err(Fault::new(
+            field,
+            format!("`{field}` in `{name}` has an empty list of values"),
+            "give it a value, or take it out",
+        ));
+    }
+    for modifier in &item.field.modifiers {
+        let (word, problem, remedy) = match modifier {
+            Modifier::Wide | Modifier::Utf16 | Modifier::Utf16be => {
+                ("utf16", "a UTF-16 modifier, and CloudTrail writes no UTF-16", "take it out")
+            }
+            Modifier::WindAsh => {
+                ("windash", "`windash`, and CloudTrail records no Windows command lines", "take it out")
+            }
+            Modifier::Expand => {
+                ("expand", "`expand`, and there are no lists to expand it from", "write the values out")
+            }
+            Modifier::Neq => ("neq", "`neq`, which is not Sigma", "use `not` in the condition"),
+            Modifier::Minute | Modifier::Hour | Modifier::Day | Modifier::Week | Modifier::Month | Modifier::Year => {
+                ("|", "a part of a timestamp, which this version cannot judge", "take it out")
+            }
+            _ => continue,
+        };
+        let near = if word == "|" { field } else { word };
+        return Err(Fault::new(near, format!("`{field}` in `{name}` uses {problem}"), remedy));
+    }
+    Ok(())
+}
+
+/// Values that YAML reads as numbers but that were probably meant as account ids.
+pub(super) fn account_ids_without_quotes(detection: &Detection, found: &mut Vec<String>) {
+    match detection {
+        Detection::AllOf(items) => {
+            for item in items {
+                for value in &item.values {
+                    if matches!(value, SigmaValue::Integer(100_000_000_000..=999_999_999_999)) {
+                        found.push(value.to_string());
+                    }
+                }
+            }
+        }
+        Detection::AnyOf(parts) | Detection::And(parts) => {
+            parts.iter().for_each(|part| account_ids_without_quotes(part, found));
+        }
+        _ => {}
+    }
+}
+
+/// The fields that a detection reads, those that `fieldref` names included.
+pub(super) fn fields_of(detection: &Detection, fields: &mut Vec<String>) {
+    match detection {
+        Detection::AllOf(items) => {
+            for item in items {
+                fields.extend(item.field.name.clone().filter(|name| !name.is_empty()));
+                if item.field.has_modifier(Modifier::FieldRef) {
+                    fields.extend(item.values.iter().map(ToString::to_string));
+                }
+            }
+        }
+        Detection::AnyOf(parts) | Detection::And(parts) => parts.iter().for_each(|part| fields_of(part, fields)),
+        _ => {}
+    }
+}

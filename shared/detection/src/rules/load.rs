@@ -1,0 +1,188 @@
+//! From the text of rule files to a rule set. Strict: a file that cannot be honoured exactly is left out alone, with place
+//! and remedy.
+
+use std::{collections::HashSet, fmt, sync::Arc};
+
+use rsigma_parser::{Level, SigmaRule, Status, parse_sigma_yaml};
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    About, Loaded, Rule, RuleSet,
+    attributes::Attributes,
+    check::{self, Fault},
+    engine::Compiled,
+    index::Index,
+    one_lower,
+};
+use crate::{ids, operations::Operations};
+
+/// Largest rule file, in bytes. SigmaHQ's largest CloudTrail rule has 3 KB.
+pub(super) const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// Where a rule came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// It is built into this library.
+    BuiltIn,
+    /// It came from a folder of the user's.
+    Outside,
+}
+
+/// One rule file.
+#[derive(Debug, Clone)]
+pub struct RuleFile {
+    /// Its path, for messages.
+    pub path: String,
+    /// Its text.
+    pub text: String,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// Something in a rule file that is legal but probably not meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// The file.
+    pub path: String,
+    /// What is odd, and what is done about it.
+    pub text: String,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.text)
+    }
+}
+
+/// `rules/**/*.yml` of the repository, as `build.rs` found them.
+const BUILTIN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/builtin_rules.rs"));
+
+pub(super) fn builtin() -> impl Iterator<Item = RuleFile> {
+    BUILTIN.iter().map(|(path, text)| RuleFile {
+        path: (*path).to_owned(),
+        text: (*text).to_owned(),
+        origin: Origin::BuiltIn,
+    })
+}
+
+pub(super) fn load(files: impl IntoIterator<Item = RuleFile>) -> Loaded {
+    let (mut rules, mut index): (Vec<Rule>, _) = (Vec::new(), Index::default());
+    let (mut refused, mut warnings) = (Vec::new(), Vec::new());
+    let (mut ids, mut hash) = (HashSet::new(), Sha256::new());
+    for file in files {
+        match read(&file, &mut warnings) {
+            Ok((rule, _)) if !ids.insert(rule.about.id.clone()) => {
+                let remedy = "give each rule an id of its own";
+                refused.push(Fault::new("id:", "another rule has the same id", remedy).at(&file.path, &file.text));
+            }
+            Ok((rule, sigma)) => {
+                index.add(rules.len(), &sigma.detection);
+                rules.push(rule);
+                // The length keeps one file's end from being another's beginning.
+                hash.update((file.text.len() as u64).to_be_bytes());
+                hash.update(file.text.as_bytes());
+            }
+            Err(fault) => refused.push(fault.at(&file.path, &file.text)),
+        }
+    }
+    let version = ids::hex(&hash.finalize()).chars().take(12).collect();
+    // The committed list is read by a test; an unreadable one would only mean that no required member is known.
+    let operations = Operations::builtin().unwrap_or_default();
+    Loaded { rule_set: RuleSet { rules, index, version, operations }, refused, warnings }
+}
+
+fn read(file: &RuleFile, warnings: &mut Vec<Warning>) -> Result<(Rule, SigmaRule), Fault> {
+    if file.text.len() as u64 > MAX_FILE_BYTES {
+        return Err(Fault::new("", "it is larger than 1 MiB", "split it"));
+    }
+    let sigma = parse(&file.text)?;
+    check::check(&sigma)?;
+    let attributes = Attributes::of(&sigma)?;
+    let compiled = Compiled::new(&sigma)
+        .map_err(|error| Fault::new(quoted(&error).unwrap_or("detection:"), error.clone(), "mend its detection"))?;
+
+    let mut warn = |text: String| warnings.push(Warning { path: file.path.clone(), text });
+    let mut fields = Vec::new();
+    let mut bare_accounts = Vec::new();
+    for detection in sigma.detection.named.values() {
+        check::fields_of(detection, &mut fields);
+        check::account_ids_without_quotes(detection, &mut bare_accounts);
+    }
+    fields.sort();
+    fields.dedup();
+    bare_accounts.sort();
+    for account in bare_accounts {
+        warn(format!("{account} is read as a number; write account ids in quotes"));
+    }
+    if sigma.level.is_none() {
+        warn("it has no level; medium is assumed".to_owned());
+    }
+    if sigma.status == Some(Status::Deprecated) {
+        warn("its status is `deprecated`; it is still in force".to_owned());
+    }
+    if sigma.id.is_none() {
+        warn("it has no id; one is computed from its title".to_owned());
+    }
+    for name in attributes.unknown {
+        warn(format!("the attribute `{name}` means nothing here and is ignored"));
+    }
+
+    let level = sigma.level.unwrap_or(Level::Medium);
+    // A rule from outside keeps its level; so does one that looks at the outcome itself.
+    let looks_at_outcome = fields.iter().any(|field| {
+        field == "errorCode" || field == "errorMessage" || field.starts_with("responseElements.statusCode")
+    });
+    let keeps_level = file.origin == Origin::Outside || looks_at_outcome;
+    let unsuccessful = if keeps_level { level } else { one_lower(level) };
+    let rule = Rule {
+        about: Arc::new(About {
+            id: sigma.id.clone().unwrap_or_else(|| ids::uuid(["rule", &sigma.title])),
+            title: sigma.title.clone(),
+            description: sigma.description.as_deref().unwrap_or_default().trim().to_owned(),
+            level,
+            family: attributes.family,
+            tags: sigma.tags.clone(),
+            references: sigma.references.clone(),
+            false_positives: sigma.falsepositives.clone(),
+            respond: attributes.respond,
+            version: sigma.modified.clone().or_else(|| sigma.date.clone()),
+        }),
+        origin: file.origin,
+        path: file.path.clone(),
+        fields,
+        level_denied: attributes.level_denied.unwrap_or(unsuccessful),
+        level_failed: attributes.level_failed.unwrap_or(unsuccessful),
+        group_by: attributes.group_by,
+        compiled,
+    };
+    Ok((rule, sigma))
+}
+
+fn parse(text: &str) -> Result<SigmaRule, Fault> {
+    let wrong = |error: &str| {
+        Fault::new(quoted(error).unwrap_or_default(), error.to_owned(), "see sigmahq.io/docs for how a rule is written")
+    };
+    let collection = parse_sigma_yaml(text).map_err(|error| wrong(&error.to_string()))?;
+    if let Some(error) = collection.errors.first() {
+        return Err(wrong(error));
+    }
+    if !collection.correlations.is_empty() {
+        let remedy = "one record is judged at a time; remove it";
+        return Err(Fault::new("correlation:", "it is a Sigma correlation rule", remedy));
+    }
+    if !collection.filters.is_empty() {
+        return Err(Fault::new("filter:", "it is a Sigma filter", "filters are not read here; remove it"));
+    }
+    let mut rules = collection.rules.into_iter();
+    match (rules.next(), rules.next()) {
+        (Some(rule), None) => Ok(rule),
+        (None, _) => Err(Fault::new("", "it holds no rule", "write one Sigma rule, or remove the file")),
+        (Some(_), Some(_)) => Err(Fault::new("---", "it holds several rules", "write one file for each rule")),
+    }
+}
+
+/// The first text in quotes of an error message, to find its line by.
+fn quoted(error: &str) -> Option<&str> {
+    let (_, rest) = error.split_once(['\'', '`', '"'])?;
+    rest.split_once(['\'', '`', '"']).map(|(text, _)| text)
+}

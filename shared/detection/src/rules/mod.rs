@@ -1,0 +1,155 @@
+//! The rules: read from Sigma, checked, and looked up by what a record can match. Knows nothing of findings.
+
+mod attributes;
+mod check;
+mod engine;
+mod folder;
+mod index;
+mod load;
+pub mod proof;
+
+use std::sync::Arc;
+
+pub use check::Refused;
+pub use folder::read_folder;
+pub use load::{Origin, RuleFile, Warning};
+pub use rsigma_parser::Level;
+
+use crate::{operations::Operations, record::Record};
+use engine::Compiled;
+use index::Index;
+
+/// What is said of a rule in a finding: everything but how it matches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    /// The Sigma id; for a rule without one, a UUID computed from its title.
+    pub id: String,
+    /// The Sigma title.
+    pub title: String,
+    /// The Sigma description, or nothing.
+    pub description: String,
+    /// The Sigma level; medium where the rule has none.
+    pub level: Level,
+    /// What the rule protects; nothing for a rule that does not say.
+    pub family: Option<String>,
+    /// Sigma tags, ATT&CK and ATLAS among them.
+    pub tags: Vec<String>,
+    /// Where to read more.
+    pub references: Vec<String>,
+    /// Known benign causes.
+    pub false_positives: Vec<String>,
+    /// What a person does now, most urgent first.
+    pub respond: Vec<String>,
+    /// The day of the rule's last change (`modified`, else `date`), as written.
+    pub version: Option<String>,
+}
+
+/// A rule that can be honoured exactly.
+#[derive(Debug)]
+pub struct Rule {
+    /// What is said of it in findings.
+    pub about: Arc<About>,
+    /// Where it came from.
+    pub origin: Origin,
+    /// Path of its file, for messages.
+    pub path: String,
+    /// The fields that it reads, sorted.
+    pub fields: Vec<String>,
+    /// Its level when the call was denied.
+    pub level_denied: Level,
+    /// Its level when the call failed for another reason.
+    pub level_failed: Level,
+    /// More fields that keep findings apart.
+    pub group_by: Vec<String>,
+    compiled: Compiled,
+}
+
+impl Rule {
+    /// Whether the rule matches the record.
+    #[must_use]
+    pub fn matches(&self, record: &Record<'_>) -> bool {
+        self.compiled.matches(record.value())
+    }
+}
+
+/// All rules in force, checked and ready.
+#[derive(Debug)]
+pub struct RuleSet {
+    rules: Vec<Rule>,
+    index: Index,
+    version: String,
+    operations: Operations,
+}
+
+/// A rule set, and what was wrong with the files it was made from.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The rules that can be honoured.
+    pub rule_set: RuleSet,
+    /// The files that were left out, each with its reason.
+    pub refused: Vec<Refused>,
+    /// What is legal but probably not meant.
+    pub warnings: Vec<Warning>,
+}
+
+impl RuleSet {
+    /// The rules built into this library, and those of `more`. A wrong file is left out alone.
+    #[must_use]
+    pub fn load(more: impl IntoIterator<Item = RuleFile>) -> Loaded {
+        load::load(load::builtin().chain(more))
+    }
+
+    /// Only the given rules.
+    #[must_use]
+    pub fn load_only(files: impl IntoIterator<Item = RuleFile>) -> Loaded {
+        load::load(files)
+    }
+
+    /// Every rule, in the order of loading.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// The first twelve hexadecimal digits of a hash over all rules in force.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// What is known about Bedrock's operations.
+    #[must_use]
+    pub fn operations(&self) -> &Operations {
+        &self.operations
+    }
+
+    /// The positions of all rules that could match a record with these names: every rule that does match is among them,
+    /// some that do not may be. Empty for nearly every record of a trail.
+    #[must_use]
+    pub fn candidates(&self, event_source: &str, event_name: &str) -> Vec<usize> {
+        self.index.candidates(event_source, event_name)
+    }
+}
+
+/// One step lower, and never below informational.
+#[must_use]
+pub(crate) fn one_lower(level: Level) -> Level {
+    match level {
+        Level::Critical => Level::High,
+        Level::High => Level::Medium,
+        Level::Medium => Level::Low,
+        Level::Low | Level::Informational => Level::Informational,
+    }
+}
+
+/// The place of a level in the order of levels, 1 (informational) to 5 (critical), which is OCSF's `severity_id` too.
+#[must_use]
+pub fn severity_id(level: Level) -> u8 {
+    match level {
+        Level::Informational => 1,
+        Level::Low => 2,
+        Level::Medium => 3,
+        Level::High => 4,
+        Level::Critical => 5,
+    }
+}
