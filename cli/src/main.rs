@@ -1,1 +1,134 @@
-fn main() {}
+//! `bedrock-audit`: the same core as the Lambda's, on your own disk. Results on stdout, everything else on stderr.
+
+mod rules;
+mod scan;
+mod table;
+
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use detection::rules::Level;
+
+/// Finds what was done to Amazon Bedrock in CloudTrail logs on your own disk.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Scan delivered logs: files and folders, gzipped or plain, `-` for standard input
+    ///
+    /// Exit status: 0 nothing was found, 1 something was, 2 something could not be read (2 wins over 1).
+    Scan(ScanArguments),
+    /// Look at the rules
+    #[command(subcommand)]
+    Rules(RulesCommand),
+}
+
+#[derive(Debug, clap::Args)]
+struct ScanArguments {
+    /// Files or folders; in a folder, every .json and .json.gz file is read
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// How findings are written: a table by default on a terminal, JSON otherwise
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// A folder of Sigma rules to add to the built-in ones
+    #[arg(long, value_name = "FOLDER")]
+    rules: Option<PathBuf>,
+    /// Leave out findings below this severity
+    #[arg(long, value_name = "LEVEL", value_enum, default_value_t = Severity::Informational)]
+    min_severity: Severity,
+    /// Most MiB that one log may unpack to
+    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=1_048_576))]
+    max_unpacked: u64,
+}
+
+#[derive(Debug, Subcommand)]
+enum RulesCommand {
+    /// List the rules in force
+    List {
+        /// A folder of Sigma rules to add to the built-in ones
+        #[arg(long, value_name = "FOLDER")]
+        rules: Option<PathBuf>,
+    },
+    /// Check a folder of rules: exit status 2 if one would be left out
+    Check {
+        /// The folder
+        folder: PathBuf,
+    },
+    /// Run the proof beside each rule of a folder: exit status 1 if one does not hold
+    Test {
+        /// The folder
+        folder: PathBuf,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Table,
+    /// One OCSF finding a line
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Severity {
+    Informational,
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+impl From<Severity> for Level {
+    fn from(severity: Severity) -> Self {
+        match severity {
+            Severity::Informational => Self::Informational,
+            Severity::Low => Self::Low,
+            Severity::Medium => Self::Medium,
+            Severity::High => Self::High,
+            Severity::Critical => Self::Critical,
+        }
+    }
+}
+
+/// How it ended. The order is that of the exit statuses: the worst wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Ended {
+    Clean,
+    Found,
+    NotRead,
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Scan(arguments) => scan::scan(&arguments),
+        Command::Rules(RulesCommand::List { rules }) => rules::list(rules.as_deref()),
+        Command::Rules(RulesCommand::Check { folder }) => rules::check(&folder),
+        Command::Rules(RulesCommand::Test { folder }) => rules::test(&folder),
+    };
+    match result {
+        Ok(Ended::Clean) => ExitCode::SUCCESS,
+        Ok(Ended::Found) => ExitCode::from(1),
+        Ok(Ended::NotRead) => ExitCode::from(2),
+        // The reader of a pipe has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error.to_string());
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// One line on stderr. A closed stderr is no reason to stop.
+fn complain(line: &str) {
+    drop(writeln!(io::stderr(), "bedrock-audit: {}", detection::text::neutral(line, 2_000)));
+}

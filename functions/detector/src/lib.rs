@@ -1,1 +1,13 @@
+//! The Lambda: everything that touches AWS, and nothing else. What is found is decided in `detection`.
+//!
+//! - [`notification`]: what wakes us, decoded from every shape it comes in
+//! - [`handler`]: the corridor of one invocation, between two edges that it knows only by what they must do
+//! - [`log_bucket`]: the edge to S3
+//! - [`findings_topic`]: the edge to SNS
+//! - [`config`]: the environment, checked at start
 
+pub mod config;
+pub mod findings_topic;
+pub mod handler;
+pub mod log_bucket;
+pub mod notification;

@@ -11,6 +11,10 @@ use crate::text;
 const MOST_TOLD: usize = 10;
 /// SNS takes less than 100 characters.
 const MOST_SUBJECT: usize = 99;
+/// Bytes of a mail's text; SNS takes 256 KiB of anything.
+const MOST_BODY: usize = 200 * 1024;
+/// Bytes of a chat notice's text; Amazon Q Developer shows 8,000 characters.
+const MOST_DESCRIPTION: usize = 7_900;
 /// The most characters of one value from a record.
 const MOST_VALUE: usize = 300;
 
@@ -46,6 +50,7 @@ impl Alert {
         if let Some(more) = findings.len().checked_sub(MOST_TOLD).filter(|more| *more > 0) {
             body.push_str(&format!("{more} more findings are not told here. All of them are in the findings topic.\n"));
         }
+        shorten(&mut body, MOST_BODY);
         Some(Self { subject: subject(worst, findings.len()), body })
     }
 }
@@ -70,6 +75,7 @@ impl ChatNotice {
         if let Some(more) = findings.len().checked_sub(MOST_TOLD).filter(|more| *more > 0) {
             description.push_str(&format!("{more} more findings are in the findings topic.\n"));
         }
+        shorten(&mut description, MOST_DESCRIPTION);
         let json = json!({
             "version": "1.0",
             "source": "custom",
@@ -78,12 +84,25 @@ impl ChatNotice {
                 "textType": "client-markdown",
                 "title": subject(worst, findings.len()),
                 "description": description,
-                "nextSteps": worst.about.respond,
+                "nextSteps": worst.about.respond.iter().map(|step| text::neutral(step, 500)).collect::<Vec<_>>(),
                 "keywords": [worst.severity_name(), worst.family(), worst.outcome.as_str()],
             },
             "metadata": {"threadId": worst.correlation_id, "summary": text::neutral(&worst.about.title, 200)},
         });
         Some(Self { json: json.to_string() })
+    }
+}
+
+/// Cuts a text at a line's end, and says that it was cut.
+fn shorten(text: &mut String, most: usize) {
+    if text.len() > most {
+        let mut end = most;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        text.truncate(text.rfind('\n').map_or(end, |line| line + 1));
+        text.push_str("... the rest is in the findings topic.\n");
     }
 }
 
@@ -121,7 +140,7 @@ fn tell(finding: &Finding, body: &mut String) {
                 what.push_str(&format!(", {} times", matched.count));
             }
             line("What happened", &safe(&what));
-            for resource in matched.resources.counts.keys().take(8) {
+            for resource in matched.telling_resources().take(8) {
                 line("", &safe(&format!("{}: {}", resource.kind, resource.uid)));
             }
             line("Who", &safe(&matched.actor.in_words()));

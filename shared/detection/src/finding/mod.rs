@@ -114,6 +114,15 @@ pub struct Matched {
     pub related: Vec<Arc<About>>,
 }
 
+impl Matched {
+    /// What the calls were about, the most telling first.
+    pub fn telling_resources(&self) -> impl Iterator<Item = &Resource> {
+        let mut resources: Vec<&Resource> = self.resources.counts.keys().collect();
+        resources.sort_by_key(|resource| resource.vagueness());
+        resources.into_iter()
+    }
+}
+
 /// How often different values were seen. Hostile logs cannot grow it: after fifty different ones the rest is only counted.
 #[derive(Debug, Clone)]
 pub struct Tally<T> {
@@ -207,10 +216,9 @@ impl Finding {
             Details::File(problem) => format!("{}: {problem}", self.log.location()),
             Details::Records(matched) => {
                 let times = if matched.count == 1 { String::new() } else { format!(", {} times", matched.count) };
-                let about = match matched.resources.counts.keys().next() {
-                    Some(resource) => format!(" on {}", resource.uid),
-                    None => String::new(),
-                };
+                let named: Vec<&str> =
+                    matched.telling_resources().map(|resource| resource.uid.as_str()).take(3).collect();
+                let about = if named.is_empty() { String::new() } else { format!(" on {}", named.join(", ")) };
                 let error = matched.error_code.as_ref().map_or(String::new(), |code| format!(" ({code})"));
                 format!(
                     "{} {}{error}{about} by {}{place}{times}",

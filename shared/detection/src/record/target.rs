@@ -13,6 +13,19 @@ pub struct Resource {
     pub kind: String,
 }
 
+impl Resource {
+    /// How little it tells a reader, for putting the most telling first: where data lies, then what has an id, then names.
+    #[must_use]
+    pub fn vagueness(&self) -> u8 {
+        match self.kind.as_str() {
+            kind if DATA_LOCATIONS.contains(&kind) => 0,
+            "roleArn" | "name" => 3,
+            kind if kind.ends_with("Name") => 2,
+            _ => 1,
+        }
+    }
+}
+
 /// Members deep in a request that say where data comes from or goes to.
 const DATA_LOCATIONS: [&str; 5] = ["s3Uri", "bucketArn", "bucketName", "logGroupName", "secretArn"];
 

@@ -3,7 +3,11 @@
 
 use std::{fs, io, path::Path};
 
-use super::{Origin, RuleFile, check::Refused, load::MAX_FILE_BYTES};
+use super::{
+    Origin, RuleFile,
+    check::Refused,
+    load::{MAX_FILE_BYTES, builtin},
+};
 
 /// All `*.yml` and `*.yaml` files below a folder, sorted by path. A file that cannot be read is refused alone.
 ///
@@ -24,7 +28,7 @@ fn collect(folder: &Path, files: &mut Vec<RuleFile>, refused: &mut Vec<Refused>)
         } else if path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml") {
             let name = path.display().to_string();
             match read(&path) {
-                Ok(text) => files.push(RuleFile { path: name, text, origin: Origin::Outside }),
+                Ok(text) => files.push(RuleFile { path: name, origin: origin(&text), text }),
                 Err(error) => refused.push(Refused {
                     path: name,
                     line: None,
@@ -35,6 +39,11 @@ fn collect(folder: &Path, files: &mut Vec<RuleFile>, refused: &mut Vec<Refused>)
         }
     }
     Ok(())
+}
+
+/// A file that is word for word a built-in rule is one: its severity is adapted to the outcome as in the Lambda.
+fn origin(text: &str) -> Origin {
+    if builtin().any(|rule| rule.text == text) { Origin::BuiltIn } else { Origin::Outside }
 }
 
 fn read(path: &Path) -> io::Result<String> {

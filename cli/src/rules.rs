@@ -1,0 +1,99 @@
+//! `rules`: what is in force, whether a folder of rules is right, and whether its proofs hold.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::Path,
+};
+
+use detection::rules::{Loaded, Refused, RuleSet, proof::Proof, read_folder};
+
+use crate::{Ended, complain, table};
+
+/// The built-in rules and those of a folder, with everything odd told on stderr.
+pub(crate) fn load(folder: Option<&Path>) -> io::Result<Loaded> {
+    let (files, unread) = match folder {
+        Some(folder) => read(folder)?,
+        None => Default::default(),
+    };
+    let mut loaded = RuleSet::load(files);
+    loaded.refused.extend(unread);
+    tell(&loaded);
+    Ok(loaded)
+}
+
+pub(crate) fn list(folder: Option<&Path>) -> io::Result<Ended> {
+    let loaded = load(folder)?;
+    table::rules(&loaded.rule_set, &mut io::stdout().lock())?;
+    Ok(if loaded.refused.is_empty() { Ended::Clean } else { Ended::NotRead })
+}
+
+pub(crate) fn check(folder: &Path) -> io::Result<Ended> {
+    let loaded = load_only(folder)?;
+    let (rules, refused) = (loaded.rule_set.rules().len(), loaded.refused.len());
+    for rule in loaded.rule_set.rules() {
+        if !proof_path(&rule.path).exists() {
+            complain(&format!("{}: it has no proof beside it", rule.path));
+        }
+    }
+    writeln!(io::stdout(), "{rules} rules are right, {refused} are left out, {} warnings", loaded.warnings.len())?;
+    Ok(if refused == 0 && rules > 0 { Ended::Clean } else { Ended::NotRead })
+}
+
+pub(crate) fn test(folder: &Path) -> io::Result<Ended> {
+    let loaded = load_only(folder)?;
+    let mut ended = if loaded.refused.is_empty() { Ended::Clean } else { Ended::NotRead };
+    let (mut proven, mut unproven) = (0, 0);
+    let mut out = io::stdout().lock();
+    for rule in loaded.rule_set.rules() {
+        let path = proof_path(&rule.path);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                complain(&format!("{}: it has no proof beside it", rule.path));
+                unproven += 1;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let failures = match Proof::parse(&text) {
+            Ok(proof) => proof.failures(rule),
+            Err(error) => vec![format!("{}: {error}", path.display())],
+        };
+        if failures.is_empty() {
+            proven += 1;
+        } else {
+            ended = ended.max(Ended::Found);
+            writeln!(out, "{}: {}", rule.path, rule.about.title)?;
+            for failure in failures {
+                writeln!(out, "  {failure}")?;
+            }
+        }
+    }
+    let wrong = loaded.rule_set.rules().len() - proven - unproven;
+    writeln!(out, "{proven} rules are proven, {wrong} are not, {unproven} have no proof")?;
+    Ok(ended)
+}
+
+/// `NAME.yml` has its proof in `NAME.proof.json`.
+fn proof_path(rule: &str) -> std::path::PathBuf {
+    Path::new(rule).with_extension("proof.json")
+}
+
+fn load_only(folder: &Path) -> io::Result<Loaded> {
+    let (files, unread) = read(folder)?;
+    let mut loaded = RuleSet::load_only(files);
+    loaded.refused.extend(unread);
+    tell(&loaded);
+    Ok(loaded)
+}
+
+fn read(folder: &Path) -> io::Result<(Vec<detection::rules::RuleFile>, Vec<Refused>)> {
+    read_folder(folder)
+        .map_err(|error| io::Error::new(error.kind(), format!("{} cannot be listed: {error}", folder.display())))
+}
+
+fn tell(loaded: &Loaded) {
+    loaded.refused.iter().for_each(|refused| complain(&refused.to_string()));
+    loaded.warnings.iter().for_each(|warning| complain(&format!("warning: {warning}")));
+}

@@ -1,0 +1,183 @@
+//! `scan`: logs on a disk through the same audit as delivered ones.
+
+use std::{
+    fs::File,
+    io::{self, BufRead as _, BufReader, IsTerminal as _, Read, Write as _},
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use detection::{
+    audit::{Audit, Audited},
+    delivered_log::{Encoding, ObjectKind, classify},
+    finding::{Finding, Form, Log},
+    ledger::RecordCounts,
+    rules::{Level, RuleSet, severity_id},
+};
+use indicatif::{ProgressBar, ProgressStyle};
+use walkdir::WalkDir;
+
+use crate::{Ended, Format, ScanArguments, complain, rules, table};
+
+/// Bytes read at once.
+const PIECE: usize = 64 * 1024;
+/// A JSON finding is never cut on a disk as it is in a message.
+const NO_LIMIT: usize = usize::MAX;
+
+/// What all logs came to.
+#[derive(Default)]
+struct Total {
+    logs: u64,
+    skipped: u64,
+    not_read: u64,
+    records: RecordCounts,
+    findings: Vec<Finding>,
+    left_out: u64,
+}
+
+pub(crate) fn scan(arguments: &ScanArguments) -> io::Result<Ended> {
+    let loaded = rules::load(arguments.rules.as_deref())?;
+    let mut total = Total { not_read: loaded.refused.len() as u64, ..Total::default() };
+    let rule_set = &loaded.rule_set;
+    let format = arguments.format.unwrap_or(if io::stdout().is_terminal() { Format::Table } else { Format::Json });
+    let least = severity_id(Level::from(arguments.min_severity));
+
+    let files = files(&arguments.paths, &mut total);
+    let progress = progress(files.len() as u64);
+    for path in &files {
+        progress.inc(1);
+        match audit(path, rule_set, arguments.max_unpacked * 1024 * 1024) {
+            Ok(audited) => enter(audited, least, format, &mut total, &progress)?,
+            Err(error) => {
+                total.not_read += 1;
+                progress.suspend(|| complain(&format!("{} cannot be read: {error}", path.display())));
+            }
+        }
+    }
+    progress.finish_and_clear();
+
+    if format == Format::Table {
+        total.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity_id()));
+        table::findings(&total.findings, &mut io::stdout().lock())?;
+    }
+    let found = total.findings.len();
+    let left_out = match total.left_out {
+        0 => String::new(),
+        left_out => format!(" ({left_out} more below the lowest severity asked for)"),
+    };
+    complain(&format!(
+        "{} logs, {} records, {found} findings{left_out}; {} files skipped, {} not read whole",
+        total.logs, total.records.total, total.skipped, total.not_read
+    ));
+    Ok(match (total.not_read, found) {
+        (1.., _) => Ended::NotRead,
+        (0, 1..) => Ended::Found,
+        (0, 0) => Ended::Clean,
+    })
+}
+
+/// Every file that is to be read, in a stable order. What is not there is told, and the rest is read all the same.
+fn files(paths: &[PathBuf], total: &mut Total) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            // A missing file is told when it is opened.
+            files.push(path.clone());
+            continue;
+        }
+        let before = files.len();
+        let skipped = total.skipped;
+        for entry in WalkDir::new(path).sort_by_file_name() {
+            match entry {
+                Ok(entry) if entry.file_type().is_file() && is_log_name(entry.path()) => {
+                    if is_other(entry.path()) {
+                        total.skipped += 1;
+                    } else {
+                        files.push(entry.into_path());
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    total.not_read += 1;
+                    complain(&error.to_string());
+                }
+            }
+        }
+        if files.len() == before {
+            total.not_read += 1;
+            let kept = total.skipped - skipped;
+            let skipped = if kept > 0 { format!(" ({kept} files of other kinds were skipped)") } else { String::new() };
+            complain(&format!("{} has no .json or .json.gz log in it{skipped}", path.display()));
+        }
+    }
+    files
+}
+
+fn is_log_name(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    name.ends_with(".json") || name.ends_with(".json.gz")
+}
+
+/// In a copy of a log bucket the folders say what a file is: digests and the like are no logs. Anywhere else a file is
+/// what it holds.
+fn is_other(path: &Path) -> bool {
+    let key = path.to_string_lossy().replace('\\', "/");
+    let below_a_bucket = key.split('/').any(|part| part == "AWSLogs");
+    let packed = if key.ends_with(".gz") { key } else { format!("{key}.gz") };
+    below_a_bucket && matches!(classify(&packed), ObjectKind::Other { folder } if folder != "not under AWSLogs")
+}
+
+fn audit(path: &Path, rule_set: &RuleSet, limit: u64) -> io::Result<Audited> {
+    let from: Box<dyn Read> = if path == Path::new("-") { Box::new(io::stdin()) } else { Box::new(File::open(path)?) };
+    let mut from = BufReader::with_capacity(PIECE, from);
+    let encoding = if from.fill_buf()?.starts_with(&[0x1f, 0x8b]) { Encoding::Gzip } else { Encoding::Plain };
+    let log = Log { bucket: None, key: path.display().to_string(), read_at_ms: now_ms() };
+    let mut audit = Audit::new(rule_set, log, encoding, limit);
+    loop {
+        let bytes = from.fill_buf()?;
+        let length = bytes.len();
+        if length == 0 || !audit.push(bytes) {
+            return Ok(audit.finish());
+        }
+        from.consume(length);
+    }
+}
+
+fn enter(audited: Audited, least: u8, format: Format, total: &mut Total, progress: &ProgressBar) -> io::Result<()> {
+    total.logs += 1;
+    total.records.total += audited.records.total;
+    if audited.damage.is_some() || audited.records.unreadable > 0 {
+        total.not_read += 1;
+    }
+    if let Some(damage) = &audited.damage {
+        progress.suspend(|| complain(&format!("{}: {damage}", audited.log.location())));
+    }
+    let (findings, left_out): (Vec<_>, Vec<_>) =
+        audited.findings.into_iter().partition(|finding| finding.severity_id() >= least);
+    total.left_out += left_out.len() as u64;
+    if format == Format::Json {
+        // As they are found, so that a long scan can be watched through a pipe.
+        progress.suspend(|| {
+            let mut out = io::stdout().lock();
+            findings.iter().try_for_each(|finding| writeln!(out, "{}", finding.to_ocsf(NO_LIMIT, Form::Full)))
+        })?;
+    }
+    total.findings.extend(findings);
+    Ok(())
+}
+
+/// Shown on a terminal, and only where there is something to wait for.
+fn progress(files: u64) -> ProgressBar {
+    if files < 20 || !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(files);
+    match ProgressStyle::with_template("{bar:40} {pos}/{len} logs, {eta} left") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|now| i64::try_from(now.as_millis()).ok()).unwrap_or(0)
+}

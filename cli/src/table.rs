@@ -1,0 +1,78 @@
+//! Tables for a terminal. Text from a trail is made harmless before it gets here or here.
+
+use std::io::{self, IsTerminal as _, Write};
+
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
+use detection::{
+    finding::Finding,
+    rules::{Level, Origin, RuleSet},
+    text::neutral,
+};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
+    if !io::stdout().is_terminal() {
+        table.set_width(160);
+    }
+    table
+}
+
+fn severity(level: Level) -> Cell {
+    let cell = Cell::new(level.as_str());
+    match level {
+        Level::Critical => cell.fg(Color::Red).add_attribute(Attribute::Bold),
+        Level::High => cell.fg(Color::Red),
+        Level::Medium => cell.fg(Color::Yellow),
+        Level::Low | Level::Informational => cell,
+    }
+}
+
+/// Findings, as they come.
+pub(crate) fn findings(findings: &[Finding], out: &mut impl Write) -> io::Result<()> {
+    if findings.is_empty() {
+        return Ok(());
+    }
+    let mut table = table(&["severity", "when (UTC)", "finding", "what and who", "where"]);
+    for finding in findings {
+        let first = finding.matched().and_then(|matched| matched.first_ms);
+        let when = first
+            .and_then(|ms| OffsetDateTime::from_unix_timestamp(ms.div_euclid(1_000)).ok())
+            .and_then(|time| time.format(&Rfc3339).ok())
+            .map(|time| time.replace('T', "\n").replace('Z', ""));
+        let mut place = vec![finding.account.clone().unwrap_or_default(), finding.region.clone().unwrap_or_default()];
+        place.extend(finding.matched().and_then(|matched| matched.addresses.counts.keys().next().cloned()));
+        place.push(finding.log.key.rsplit('/').next().unwrap_or_default().to_owned());
+        let place: Vec<String> = place.iter().filter(|part| !part.is_empty()).map(|part| neutral(part, 60)).collect();
+        table.add_row([
+            severity(finding.severity),
+            Cell::new(when.unwrap_or_default()),
+            Cell::new(neutral(&finding.title(), 200)),
+            Cell::new(neutral(&finding.summary(), 400)),
+            Cell::new(place.join("\n")),
+        ]);
+    }
+    writeln!(out, "{table}")
+}
+
+/// The rules in force.
+pub(crate) fn rules(rule_set: &RuleSet, out: &mut impl Write) -> io::Result<()> {
+    let mut rules: Vec<_> = rule_set.rules().iter().collect();
+    rules.sort_by(|a, b| (&a.about.family, &a.about.title).cmp(&(&b.about.family, &b.about.title)));
+    let mut table = table(&["family", "level", "rule", "id", "from"]);
+    for rule in rules {
+        let from = match rule.origin {
+            Origin::BuiltIn => "built in".to_owned(),
+            Origin::Outside => neutral(&rule.path, 100),
+        };
+        table.add_row([
+            Cell::new(rule.about.family.as_deref().unwrap_or("other")),
+            severity(rule.about.level),
+            Cell::new(neutral(&rule.about.title, 200)),
+            Cell::new(neutral(&rule.about.id, 60)),
+            Cell::new(from),
+        ]);
+    }
+    writeln!(out, "{table}")
+}

@@ -1,0 +1,431 @@
+//! The corridor of one invocation: delivered logs → fetch → detect → publish → settle the ledger. It knows the two edges
+//! only by what they must do; S3 and SNS stand behind them.
+
+use std::{
+    collections::HashSet,
+    fmt,
+    future::Future,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use detection::{
+    audit::{Audit, Audited},
+    delivered_log::{Encoding, ObjectKind, classify},
+    finding::{FileProblem, Finding, Log, about_file},
+    ledger::Ledger,
+    rules::{Refused, RuleSet},
+    text,
+};
+use futures_util::{StreamExt as _, stream};
+use serde_json::Value;
+use tracing::{debug, error, info, warn};
+
+use crate::{
+    config::Config,
+    notification::{self, Happened, Notice, ObjectEvent},
+};
+
+/// Logs of one invocation that are fetched at the same time.
+const LOGS_AT_ONCE: usize = 4;
+/// Pauses before an object is fetched again because its body broke off.
+const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
+/// A body that sends nothing for so long has stalled.
+const STALL: Duration = Duration::from_secs(20);
+
+/// Where delivered logs are read from.
+pub trait LogBucket {
+    /// An object being read.
+    type Body: LogBody;
+
+    /// Begins to read an object, the named version of it if there is one.
+    fn open(&self, object: &ObjectEvent) -> impl Future<Output = Result<Self::Body, FetchError>> + Send;
+}
+
+/// The bytes of an object as they arrive.
+pub trait LogBody: Send {
+    /// The next bytes; `None` at the end of a complete object, and only there.
+    fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, FetchError>> + Send;
+}
+
+/// Why an object could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// It is not there (404).
+    #[error("the object is not there")]
+    Gone,
+    /// S3 gave no object, and trying again at once changes nothing.
+    #[error("{0}")]
+    Failed(String),
+    /// The body broke off, and may be whole the next time.
+    #[error("{0}")]
+    Broken(String),
+}
+
+/// Where findings and alerts are published.
+pub trait Publisher {
+    /// Publishes findings to machines; one answer for each, in their order.
+    fn publish(&self, findings: &[Finding]) -> impl Future<Output = Vec<Result<(), String>>> + Send;
+
+    /// Tells people, in one message, of these findings.
+    fn alert(&self, findings: &[&Finding]) -> impl Future<Output = Result<(), String>> + Send;
+}
+
+/// The detector between its two edges.
+pub struct Handler<B, P> {
+    log_bucket: B,
+    publisher: P,
+    rule_set: RuleSet,
+    config: Config,
+    /// Rule files that were left out. Published once, by the first invocation that succeeds in it.
+    refused: Vec<Refused>,
+    refused_told: AtomicBool,
+    /// Milliseconds since 1970.
+    clock: fn() -> i64,
+}
+
+/// What an invocation came to.
+#[derive(Debug)]
+pub struct Invocation {
+    /// What Lambda is answered, or why the event must come again.
+    pub answer: Result<Value, Failed>,
+    /// The account of it.
+    pub ledger: Ledger,
+}
+
+/// Why an event must come again: one sentence for each thing that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed(pub Vec<String>);
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("; "))
+    }
+}
+
+impl std::error::Error for Failed {}
+
+/// What became of one object of a notice.
+struct Settled {
+    notice: usize,
+    end: End,
+    findings: Vec<(Finding, Result<(), String>)>,
+    audited: Option<Audited>,
+    superseded: u64,
+}
+
+/// The five ends of a delivered log.
+enum End {
+    Audited,
+    Skipped(String),
+    Gone,
+    Damaged,
+    Failed(String),
+}
+
+impl<B: LogBucket + Sync, P: Publisher + Sync> Handler<B, P> {
+    /// Puts the detector together. `clock` answers milliseconds since 1970.
+    pub fn new(
+        config: Config,
+        rule_set: RuleSet,
+        refused: Vec<Refused>,
+        log_bucket: B,
+        publisher: P,
+        clock: fn() -> i64,
+    ) -> Self {
+        Self { log_bucket, publisher, rule_set, config, refused, refused_told: AtomicBool::new(false), clock }
+    }
+
+    /// The rules in force.
+    pub fn rule_set(&self) -> &RuleSet {
+        &self.rule_set
+    }
+
+    /// Handles one event. Every part of it is handled, whatever becomes of the others.
+    pub async fn handle(&self, payload: Value) -> Invocation {
+        let mut wake = notification::decode(payload);
+        let mut ledger = Ledger { items: wake.notices.len() as u64, ..Ledger::default() };
+        let mut failures: Vec<Vec<String>> = wake.notices.iter().map(Notice::problems).collect();
+        let mut objects = Vec::new();
+        for (at, notice) in wake.notices.iter_mut().enumerate() {
+            ledger.test_events += notice.test_events;
+            objects.extend(notice.objects.drain(..).map(|object| (at, object)));
+        }
+
+        let published = Mutex::new(HashSet::new());
+        let mut told: Vec<(Option<usize>, Finding)> = Vec::new();
+        self.tell_refused_rules(&mut ledger, &mut failures, &mut told).await;
+        let mut settling = stream::iter(objects)
+            .map(|(notice, object)| self.settle(notice, object, &published))
+            .buffer_unordered(LOGS_AT_ONCE);
+        while let Some(settled) = settling.next().await {
+            enter(settled, &mut ledger, &mut failures, &mut told);
+        }
+        self.alert(&mut ledger, &mut failures, told).await;
+
+        for sum in ledger.imbalances() {
+            error!(sum, "the ledger does not balance: this is a defect of bedrock-audit");
+        }
+        ledger.items_failed = failures.iter().filter(|problems| !problems.is_empty()).count() as u64;
+        for problem in failures.iter().flatten() {
+            error!(problem, "a notification is given back");
+        }
+        Invocation { answer: answer(wake.from_queue, &wake.notices, failures, &ledger), ledger }
+    }
+
+    /// Sees one object through to its end, its findings published.
+    async fn settle(&self, notice: usize, object: ObjectEvent, published: &Mutex<HashSet<String>>) -> Settled {
+        let (end, findings, audited) = self.audit(&object).await;
+        let mut fresh = findings;
+        let before = fresh.len();
+        {
+            let published = published.lock().unwrap_or_else(PoisonError::into_inner);
+            fresh.retain(|finding| !published.contains(&finding.id));
+        }
+        let superseded = (before - fresh.len()) as u64;
+        let answers = if fresh.is_empty() { Vec::new() } else { self.publisher.publish(&fresh).await };
+        let missing = std::iter::repeat_with(|| Err("the publisher gave no answer".to_owned()));
+        let findings: Vec<(Finding, Result<(), String>)> =
+            fresh.into_iter().zip(answers.into_iter().chain(missing)).collect();
+        // Only what SNS has taken stands for its repetition.
+        let mut published = published.lock().unwrap_or_else(PoisonError::into_inner);
+        published.extend(findings.iter().filter(|(_, answer)| answer.is_ok()).map(|(finding, _)| finding.id.clone()));
+        log_line(&object, &end, audited.as_ref(), findings.len(), self.rule_set.version());
+        Settled { notice, end, findings, audited, superseded }
+    }
+
+    async fn audit(&self, object: &ObjectEvent) -> (End, Vec<Finding>, Option<Audited>) {
+        let only_end = |end| (end, Vec::new(), None);
+        // Before anything else is believed: a forged notification must not make us read something else.
+        if !self.config.log_buckets.contains(&object.bucket) {
+            let bucket = text::neutral(&object.bucket, 100);
+            return only_end(End::Failed(format!(
+                "the bucket {bucket} is not in LOG_BUCKETS and was not read; add it there, or find out who sent this"
+            )));
+        }
+        let (account, region) = match classify(&object.key) {
+            ObjectKind::Other { folder } => return only_end(End::Skipped(folder)),
+            ObjectKind::Log { account, region } => (Some(account), Some(region)),
+        };
+        match &object.happened {
+            Happened::Other(what) => return only_end(End::Skipped(what.clone())),
+            Happened::Removed => {
+                let finding = self.removed(object, account, region, "somebody removed it");
+                return (End::Gone, vec![finding], None);
+            }
+            Happened::Created => {}
+        }
+        match self.fetch(object).await {
+            Ok(mut audited) => {
+                let findings = std::mem::take(&mut audited.findings);
+                let end = if audited.damage.is_some() { End::Damaged } else { End::Audited };
+                (end, findings, Some(audited))
+            }
+            Err(FetchError::Gone) => {
+                let finding = self.removed(object, account, region, "it was delivered, and is no longer there");
+                (End::Gone, vec![finding], None)
+            }
+            Err(FetchError::Failed(why) | FetchError::Broken(why)) => only_end(End::Failed(format!(
+                "s3://{}/{} was not read: {why}",
+                object.bucket,
+                text::neutral(&object.key, 1_024)
+            ))),
+        }
+    }
+
+    /// Reads and judges an object. A body that breaks off is fetched again from its beginning: only a complete object can
+    /// be called damaged.
+    async fn fetch(&self, object: &ObjectEvent) -> Result<Audited, FetchError> {
+        let mut pauses = PAUSES.iter();
+        loop {
+            match self.fetch_once(object).await {
+                Err(FetchError::Broken(why)) => match pauses.next() {
+                    Some(pause) => {
+                        warn!(bucket = object.bucket, key = object.key, why, "a log is fetched again");
+                        tokio::time::sleep(*pause).await;
+                    }
+                    None => return Err(FetchError::Broken(why)),
+                },
+                end => return end,
+            }
+        }
+    }
+
+    async fn fetch_once(&self, object: &ObjectEvent) -> Result<Audited, FetchError> {
+        let mut body = self.log_bucket.open(object).await?;
+        let mut audit = Audit::new(&self.rule_set, self.log(object), Encoding::Gzip, self.config.max_unpacked);
+        loop {
+            let next = tokio::time::timeout(STALL, body.next());
+            let next = next.await.map_err(|_| FetchError::Broken(format!("nothing came for {} s", STALL.as_secs())))?;
+            match next? {
+                // After damage the rest changes nothing, but it is read: a body that breaks off is not what is stored.
+                Some(bytes) => drop(audit.push(&bytes)),
+                None => return Ok(audit.finish()),
+            }
+        }
+    }
+
+    fn log(&self, object: &ObjectEvent) -> Log {
+        Log { bucket: Some(object.bucket.clone()), key: object.key.clone(), read_at_ms: (self.clock)() }
+    }
+
+    fn removed(&self, object: &ObjectEvent, account: Option<String>, region: Option<String>, how: &str) -> Finding {
+        let version = self.rule_set.version();
+        about_file(FileProblem::LogRemoved, "removed", how.to_owned(), self.log(object), version, account, region)
+    }
+
+    /// A rule file that was left out is a finding, once for each start of the function.
+    async fn tell_refused_rules(
+        &self,
+        ledger: &mut Ledger,
+        failures: &mut [Vec<String>],
+        told: &mut Vec<(Option<usize>, Finding)>,
+    ) {
+        if self.refused.is_empty() || self.refused_told.load(Ordering::Relaxed) {
+            return;
+        }
+        let version = self.rule_set.version();
+        let findings: Vec<Finding> = self
+            .refused
+            .iter()
+            .map(|refused| {
+                let log = Log { bucket: None, key: refused.path.clone(), read_at_ms: (self.clock)() };
+                let what = format!("{version}: {refused}");
+                about_file(FileProblem::RuleRefused, &what, refused.to_string(), log, version, None, None)
+            })
+            .collect();
+        let answers = self.publisher.publish(&findings).await;
+        let all = answers.len() == findings.len() && answers.iter().all(Result::is_ok);
+        self.refused_told.store(all, Ordering::Relaxed);
+        ledger.findings.total += findings.len() as u64;
+        for (finding, answer) in findings.into_iter().zip(answers) {
+            match answer {
+                Ok(()) => {
+                    ledger.findings.published += 1;
+                    told.push((None, finding));
+                }
+                Err(why) => {
+                    ledger.findings.failed += 1;
+                    failures.iter_mut().for_each(|problems| problems.push(why.clone()));
+                }
+            }
+        }
+    }
+
+    /// One message to people for the whole invocation: above ten mails a second SNS gives a mailbox up.
+    async fn alert(&self, ledger: &mut Ledger, failures: &mut [Vec<String>], told: Vec<(Option<usize>, Finding)>) {
+        let (worth, below): (Vec<_>, Vec<_>) =
+            told.into_iter().partition(|(_, finding)| self.config.alerts_on(finding.severity));
+        ledger.findings_below_alert_threshold += below.len() as u64;
+        if worth.is_empty() {
+            return;
+        }
+        let findings: Vec<&Finding> = worth.iter().map(|(_, finding)| finding).collect();
+        match self.publisher.alert(&findings).await {
+            Ok(()) => ledger.alerts_published += 1,
+            // Whoever brought these findings must bring them again.
+            Err(why) => {
+                let notices: HashSet<Option<usize>> = worth.iter().map(|(notice, _)| *notice).collect();
+                for (at, problems) in failures.iter_mut().enumerate() {
+                    if notices.contains(&Some(at)) || notices.contains(&None) {
+                        problems.push(why.clone());
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Notice {
+    fn problems(&self) -> Vec<String> {
+        self.errors.iter().map(ToString::to_string).collect()
+    }
+}
+
+/// Enters what became of an object into the ledger.
+fn enter(
+    settled: Settled,
+    ledger: &mut Ledger,
+    failures: &mut [Vec<String>],
+    told: &mut Vec<(Option<usize>, Finding)>,
+) {
+    let mut fail =
+        |why: String| failures.get_mut(settled.notice).into_iter().for_each(|problems| problems.push(why.clone()));
+    ledger.logs.total += 1;
+    match settled.end {
+        End::Audited => ledger.logs.audited += 1,
+        End::Skipped(folder) => ledger.skip(&folder),
+        End::Gone => ledger.logs.gone += 1,
+        End::Damaged => ledger.logs.damaged += 1,
+        End::Failed(why) => {
+            ledger.logs.failed += 1;
+            fail(why);
+        }
+    }
+    if let Some(audited) = settled.audited {
+        ledger.add_records(&audited.records);
+        ledger.findings.total += audited.shadowed;
+        ledger.findings.shadowed += audited.shadowed;
+    }
+    ledger.findings.total += settled.superseded + settled.findings.len() as u64;
+    ledger.findings.superseded += settled.superseded;
+    let mut refused = Vec::new();
+    for (finding, answer) in settled.findings {
+        match answer {
+            Ok(()) => {
+                ledger.findings.published += 1;
+                told.push((Some(settled.notice), finding));
+            }
+            Err(why) => {
+                ledger.findings.failed += 1;
+                refused.push(why);
+            }
+        }
+    }
+    // A thousand findings fail for one reason as a rule.
+    refused.sort();
+    refused.dedup();
+    refused.into_iter().for_each(fail);
+}
+
+/// What Lambda is told: from a queue, which messages to bring again; otherwise an error brings the whole event again.
+fn answer(from_queue: bool, notices: &[Notice], failures: Vec<Vec<String>>, ledger: &Ledger) -> Result<Value, Failed> {
+    let failed: Vec<(Option<&String>, Vec<String>)> = notices
+        .iter()
+        .zip(failures)
+        .filter(|(_, problems)| !problems.is_empty())
+        .map(|(notice, problems)| (notice.message_id.as_ref(), problems))
+        .collect();
+    let all_named = failed.iter().all(|(id, _)| id.is_some());
+    let problems = || Failed(failed.iter().flat_map(|(_, problems)| problems.clone()).collect());
+    let value = if from_queue && all_named {
+        let ids = failed.iter().filter_map(|(id, _)| id.map(|id| id.to_owned()));
+        serde_json::to_value(notification::give_back(ids))
+    } else if failed.is_empty() {
+        serde_json::to_value(ledger)
+    } else {
+        // A message without an id cannot be named, so all of them come again.
+        return Err(problems());
+    };
+    value.map_err(|error| Failed(vec![format!("the answer could not be written: {error}")]))
+}
+
+/// One line for each delivered log. No content of any record is in it.
+fn log_line(object: &ObjectEvent, end: &End, audited: Option<&Audited>, findings: usize, rule_set: &str) {
+    let (bucket, key) = (object.bucket.as_str(), object.key.as_str());
+    let end = match end {
+        End::Skipped(folder) => return debug!(bucket, key, folder, "skipped"),
+        End::Audited => "audited",
+        End::Gone => "gone",
+        End::Damaged => "damaged",
+        End::Failed(_) => "failed",
+    };
+    let records = audited.map_or(0, |audited| audited.records.total);
+    let matched = audited.map_or(0, |audited| audited.records.matched);
+    let bytes = audited.map_or(0, |audited| audited.unpacked);
+    info!(bucket, key, end, records, matched, findings, bytes, rule_set, "delivered log");
+}
