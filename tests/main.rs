@@ -1,1 +1,22 @@
+//! The tests that see the product from outside, as one binary. What a single file promises is tested in that file.
+//!
+//! - [`rules`]: every built-in rule holds its proof, every wrong rule is refused, looking rules up loses none
+//! - [`findings`]: grouping, ids, severity, sizes, and that everything that leaves is valid OCSF and harmless text
+//! - [`notifications`]: every file in `events/notifications` says what it should
+//! - [`flow`]: whole invocations between in-memory edges, the failures of every row of the design among them
+//! - [`publishing`]: what SNS may answer, and what becomes of each finding
+//! - [`command_line`]: `bedrock-audit` as a user runs it
+//! - [`end_to_end`]: the real `bootstrap` on a local AWS, woken over the Lambda Runtime API
+//! - [`samples`]: records to test with; [`ocsf_schema`]: the judge of findings
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod command_line;
+mod end_to_end;
+mod findings;
+mod flow;
+mod notifications;
+mod ocsf_schema;
+mod publishing;
+mod rules;
+mod samples;

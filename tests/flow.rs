@@ -1,0 +1,479 @@
+//! Whole invocations between in-memory edges: what goes in as an event, what comes out as findings, alerts, answer and
+//! ledger. Row by row what the design promises when things go wrong.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Mutex,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use detection::{
+    finding::Finding,
+    ledger::Ledger,
+    rules::{Origin, RuleFile, RuleSet},
+};
+use detector::{
+    config::Config,
+    handler::{FetchError, Handler, Invocation, LogBody, LogBucket, Publisher},
+    notification::ObjectEvent,
+};
+use serde_json::{Value, json};
+
+use crate::samples::{BUCKET, NOW_MS, delete_guardrail, document, gzip, key, log, ordinary};
+
+/// What a GET of an object gives, one after the other; the last one for ever.
+#[derive(Clone)]
+enum Get {
+    Whole(Vec<u8>),
+    BreaksAfter(Vec<u8>, usize),
+    StallsAfter(Vec<u8>, usize),
+    Gone,
+    Failed,
+}
+
+#[derive(Default)]
+struct MemoryBucket {
+    objects: Mutex<HashMap<String, VecDeque<Get>>>,
+    asked: Mutex<Vec<ObjectEvent>>,
+}
+
+struct MemoryBody(VecDeque<Result<Bytes, Option<FetchError>>>);
+
+impl LogBucket for &MemoryBucket {
+    type Body = MemoryBody;
+
+    async fn open(&self, object: &ObjectEvent) -> Result<MemoryBody, FetchError> {
+        self.asked.lock().unwrap().push(object.clone());
+        let mut objects = self.objects.lock().unwrap();
+        let gets = objects.get_mut(&object.key).ok_or(FetchError::Gone)?;
+        let get = if gets.len() > 1 { gets.pop_front().unwrap() } else { gets[0].clone() };
+        let (bytes, end) = match get {
+            Get::Gone => return Err(FetchError::Gone),
+            Get::Failed => {
+                return Err(FetchError::Failed("access was denied; the function needs s3:GetObject".to_owned()));
+            }
+            Get::Whole(bytes) => (bytes, None),
+            Get::BreaksAfter(bytes, at) => {
+                (bytes[..at].to_vec(), Some(Err(Some(FetchError::Broken("reset".to_owned())))))
+            }
+            Get::StallsAfter(bytes, at) => (bytes[..at].to_vec(), Some(Err(None))),
+        };
+        let pieces = bytes.chunks(1_000).map(|piece| Ok(Bytes::copy_from_slice(piece)));
+        Ok(MemoryBody(pieces.chain(end).collect()))
+    }
+}
+
+impl LogBody for MemoryBody {
+    async fn next(&mut self) -> Result<Option<Bytes>, FetchError> {
+        match self.0.pop_front() {
+            None => Ok(None),
+            Some(Ok(bytes)) => Ok(Some(bytes)),
+            Some(Err(Some(error))) => Err(error),
+            Some(Err(None)) => std::future::pending().await,
+        }
+    }
+}
+
+#[derive(Default)]
+struct MemoryTopics {
+    findings: Mutex<Vec<Finding>>,
+    alerts: Mutex<Vec<Vec<String>>>,
+    refuse_findings: bool,
+    refuse_alerts: bool,
+}
+
+impl Publisher for &MemoryTopics {
+    async fn publish(&self, findings: &[Finding]) -> Vec<Result<(), String>> {
+        if self.refuse_findings {
+            return vec![Err("a finding was not published: no".to_owned()); findings.len()];
+        }
+        self.findings.lock().unwrap().extend(findings.iter().cloned());
+        vec![Ok(()); findings.len()]
+    }
+
+    async fn alert(&self, findings: &[&Finding]) -> Result<(), String> {
+        if self.refuse_alerts {
+            return Err("an alert was not published: no".to_owned());
+        }
+        self.alerts.lock().unwrap().push(findings.iter().map(|finding| finding.title()).collect());
+        Ok(())
+    }
+}
+
+/// A detector between its edges.
+#[derive(Default)]
+struct Bench {
+    bucket: MemoryBucket,
+    topics: MemoryTopics,
+    rule_files: Vec<RuleFile>,
+    environment: Vec<(&'static str, &'static str)>,
+}
+
+impl Bench {
+    fn put(&self, name: &str, gets: impl IntoIterator<Item = Get>) {
+        self.bucket.objects.lock().unwrap().insert(key(name), gets.into_iter().collect());
+    }
+
+    fn with(name: &str, bytes: Vec<u8>) -> Self {
+        let bench = Self::default();
+        bench.put(name, [Get::Whole(bytes)]);
+        bench
+    }
+
+    fn handler(&self) -> Handler<&MemoryBucket, &MemoryTopics> {
+        let set = [
+            ("LOG_BUCKETS", BUCKET),
+            ("FINDINGS_TOPIC_ARN", "arn:aws:sns:eu-central-1:111122223333:findings"),
+            ("ALERTS_TOPIC_ARN", "arn:aws:sns:eu-central-1:111122223333:alerts"),
+        ];
+        let get = |name: &str| {
+            self.environment.iter().chain(&set).find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        };
+        let loaded = RuleSet::load(self.rule_files.clone());
+        let config = Config::read(get).unwrap();
+        Handler::new(config, loaded.rule_set, loaded.refused, &self.bucket, &self.topics, || NOW_MS)
+    }
+
+    /// Every invocation's ledger must balance, whatever happened in it.
+    async fn wake(&self, event: Value) -> Invocation {
+        let invocation = self.handler().handle(event).await;
+        assert_eq!(invocation.ledger.imbalances(), Vec::<String>::new());
+        invocation
+    }
+
+    fn titles(&self) -> Vec<String> {
+        self.topics.findings.lock().unwrap().iter().map(Finding::title).collect()
+    }
+
+    fn ids(&self) -> Vec<String> {
+        self.topics.findings.lock().unwrap().iter().map(|finding| finding.id.clone()).collect()
+    }
+
+    fn alerts(&self) -> Vec<Vec<String>> {
+        self.topics.alerts.lock().unwrap().clone()
+    }
+}
+
+fn s3_record(name: &str) -> Value {
+    json!({"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": BUCKET}, "object": {"key": key(name)}}})
+}
+
+fn s3(names: &[&str]) -> Value {
+    json!({"Records": names.iter().map(|name| s3_record(name)).collect::<Vec<_>>()})
+}
+
+fn sqs(bodies: &[(&str, Value)]) -> Value {
+    let message = |(id, body): &(&str, Value)| {
+        let body = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
+        json!({"messageId": id, "eventSource": "aws:sqs", "body": body})
+    };
+    json!({"Records": bodies.iter().map(message).collect::<Vec<_>>()})
+}
+
+fn bad_log() -> Vec<u8> {
+    log(&[ordinary(1), delete_guardrail(2, &json!({})), ordinary(3)])
+}
+
+const DELETED: &str = "Bedrock guardrail deleted (success)";
+const DAMAGED: &str = "A CloudTrail log could not be audited to its end";
+const REMOVED: &str = "A CloudTrail log was removed before it was audited, or after";
+const UNREADABLE: &str = "Records of a CloudTrail log could not be read";
+
+fn given_back(invocation: &Invocation) -> Vec<String> {
+    let answer = invocation.answer.as_ref().unwrap();
+    let failures = answer["batchItemFailures"].as_array().unwrap();
+    failures.iter().map(|failure| failure["itemIdentifier"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_log_gives_findings_an_alert_and_a_ledger() {
+    let bench = Bench::with("one", bad_log());
+    let Invocation { answer, ledger } = bench.wake(s3(&["one"])).await;
+    assert!(answer.is_ok());
+    assert_eq!(bench.titles(), [DELETED]);
+    assert_eq!(bench.alerts(), [[DELETED]]);
+    assert_eq!((ledger.logs.audited, ledger.records.total, ledger.records.matched), (1, 3, 1));
+    assert_eq!((ledger.findings.published, ledger.alerts_published, ledger.items_failed), (1, 1, 0));
+}
+
+#[tokio::test]
+async fn a_log_with_no_finding_publishes_nothing() {
+    let bench = Bench::with("quiet", log(&[ordinary(1), ordinary(2)]));
+    let Invocation { answer, ledger } = bench.wake(s3(&["quiet"])).await;
+    assert!(answer.is_ok() && bench.titles().is_empty() && bench.alerts().is_empty());
+    assert_eq!((ledger.logs.audited, ledger.records.unmatched), (1, 2));
+}
+
+#[tokio::test]
+async fn people_are_told_of_what_is_worth_it_alone() {
+    let denied = log(&[delete_guardrail(1, &json!({"errorCode": "AccessDenied"}))]);
+    let bench = Bench::with("denied", denied.clone());
+    let ledger = bench.wake(s3(&["denied"])).await.ledger;
+    assert_eq!((bench.titles().len(), bench.alerts().len(), ledger.findings_below_alert_threshold), (1, 0, 1));
+
+    let mut bench = Bench::with("denied", denied);
+    bench.environment = vec![("ALERT_MIN_SEVERITY", "medium")];
+    bench.wake(s3(&["denied"])).await;
+    assert_eq!(bench.alerts().len(), 1);
+}
+
+#[tokio::test]
+async fn two_logs_of_one_notification_are_one_alert_and_a_broken_one_drops_no_other() {
+    let bench = Bench::with("good", bad_log());
+    bench.put("broken", [Get::Failed]);
+    bench.put("also-good", [Get::Whole(log(&[delete_guardrail(9, &json!({"awsRegion": "us-east-1"}))]))]);
+    let Invocation { answer, ledger } = bench.wake(s3(&["broken", "good", "also-good"])).await;
+    let said = answer.unwrap_err().to_string();
+    assert!(said.contains("broken.json.gz was not read: access was denied; the function needs s3:GetObject"), "{said}");
+    assert_eq!((bench.titles().len(), bench.alerts().len()), (2, 1));
+    assert_eq!((ledger.logs.total, ledger.logs.audited, ledger.logs.failed, ledger.items_failed), (3, 2, 1, 1));
+}
+
+#[tokio::test]
+async fn from_a_queue_only_what_failed_is_given_back() {
+    let bench = Bench::with("good", bad_log());
+    bench.put("broken", [Get::Failed]);
+    let event = sqs(&[
+        ("m1", s3(&["good"])),
+        ("m2", json!("not json")),
+        ("m3", s3(&["broken"])),
+        ("m4", json!({"Event": "s3:TestEvent"})),
+        ("m5", json!({"Type": "Notification", "Message": s3(&["gone"]).to_string()})),
+    ]);
+    let invocation = bench.wake(event).await;
+    assert_eq!(given_back(&invocation), ["m2", "m3"]);
+    let Ledger { items, items_failed, test_events, logs, .. } = invocation.ledger;
+    assert_eq!((items, items_failed, test_events), (5, 2, 1));
+    assert_eq!((logs.audited, logs.failed, logs.gone), (1, 1, 1));
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_named_brings_all_of_them_again() {
+    let bench = Bench::default();
+    let event = json!({"Records": [{"eventSource": "aws:sqs", "body": "not json"}]});
+    assert!(bench.wake(event).await.answer.is_err());
+}
+
+#[tokio::test]
+async fn an_on_failure_record_is_the_event_that_it_carries() {
+    let bench = Bench::with("one", bad_log());
+    let record = json!({"version": "1.0", "requestContext": {"condition": "RetriesExhausted"}, "requestPayload": s3(&["one"]), "responsePayload": {"errorMessage": "x"}});
+    let invocation = bench.wake(sqs(&[("m1", record)])).await;
+    assert_eq!(given_back(&invocation), Vec::<String>::new());
+    assert_eq!(bench.titles(), [DELETED]);
+}
+
+#[tokio::test]
+async fn an_unknown_event_is_an_error_that_says_what_was_expected() {
+    let said = Bench::default().wake(json!({"hello": "world"})).await.answer.unwrap_err().to_string();
+    assert!(said.contains("expected an S3 notification") && said.contains("an object with hello"), "{said}");
+    assert!(!said.contains("world"), "{said}");
+}
+
+#[tokio::test]
+async fn other_files_of_the_bucket_are_skipped_by_their_folder() {
+    let bench = Bench::default();
+    let at = |key: &str| json!({"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": BUCKET}, "object": {"key": key}}});
+    let event = json!({"Records": [
+        at("AWSLogs/111122223333/CloudTrail-Digest/eu-central-1/2026/11/22/x.json.gz"),
+        at("AWSLogs/111122223333/CloudTrail-Insight/eu-central-1/2026/11/22/x.json.gz"),
+        at("AWSLogs/111122223333/CloudTrail-Insight/eu-central-1/2026/11/22/y.json.gz"),
+        at("elsewhere/x.json.gz"),
+    ]});
+    let Invocation { answer, ledger } = bench.wake(event).await;
+    assert!(answer.is_ok() && bench.bucket.asked.lock().unwrap().is_empty());
+    let skipped: Vec<(&str, u64)> =
+        ledger.skipped_by_folder.iter().map(|(folder, count)| (folder.as_str(), *count)).collect();
+    assert_eq!(skipped, [("CloudTrail-Digest", 1), ("CloudTrail-Insight", 2), ("not under AWSLogs", 1)]);
+    assert_eq!(ledger.logs.skipped, 4);
+}
+
+#[tokio::test]
+async fn a_forged_bucket_is_not_read_and_not_forgotten() {
+    let bench = Bench::with("one", bad_log());
+    let mut event = s3(&["one"]);
+    event["Records"][0]["s3"]["bucket"]["name"] = json!("somebody-elses");
+    let Invocation { answer, ledger } = bench.wake(event).await;
+    let said = answer.unwrap_err().to_string();
+    assert!(said.contains("somebody-elses is not in LOG_BUCKETS"), "{said}");
+    assert!(bench.bucket.asked.lock().unwrap().is_empty() && ledger.logs.failed == 1);
+}
+
+#[tokio::test]
+async fn the_named_version_is_read() {
+    let bench = Bench::with("one", bad_log());
+    let mut event = s3(&["one"]);
+    event["Records"][0]["s3"]["object"]["versionId"] = json!("v7");
+    bench.wake(event).await;
+    assert_eq!(bench.bucket.asked.lock().unwrap()[0].version.as_deref(), Some("v7"));
+}
+
+#[tokio::test]
+async fn a_log_that_is_gone_is_a_finding() {
+    let bench = Bench::default();
+    bench.put("gone", [Get::Gone]);
+    let Invocation { answer, ledger } = bench.wake(s3(&["gone"])).await;
+    assert!(answer.is_ok());
+    assert_eq!((bench.titles(), ledger.logs.gone), (vec![REMOVED.to_owned()], 1));
+
+    let bench = Bench::default();
+    let mut event = s3(&["one"]);
+    event["Records"][0]["eventName"] = json!("ObjectRemoved:DeleteMarkerCreated");
+    let ledger = bench.wake(event).await.ledger;
+    assert_eq!((bench.titles(), ledger.logs.gone), (vec![REMOVED.to_owned()], 1));
+    let findings = bench.topics.findings.lock().unwrap();
+    assert_eq!(
+        (findings[0].account.as_deref(), findings[0].region.as_deref()),
+        (Some("111122223333"), Some("eu-central-1"))
+    );
+}
+
+#[tokio::test]
+async fn retention_that_ends_is_no_finding() {
+    let bench = Bench::default();
+    let mut event = s3(&["one"]);
+    event["Records"][0]["eventName"] = json!("LifecycleExpiration:Delete");
+    let ledger = bench.wake(event).await.ledger;
+    assert_eq!((bench.titles().len(), ledger.logs.skipped), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_breaks_off_is_fetched_again() {
+    let bytes = bad_log();
+    let half = bytes.len() / 2;
+    let bench = Bench::default();
+    bench.put(
+        "one",
+        [Get::BreaksAfter(bytes.clone(), half), Get::StallsAfter(bytes.clone(), 10), Get::Whole(bytes.clone())],
+    );
+    let Invocation { answer, ledger } = bench.wake(s3(&["one"])).await;
+    assert!(answer.is_ok());
+    assert_eq!((bench.titles(), ledger.logs.audited, ledger.records.total), (vec![DELETED.to_owned()], 1, 3));
+
+    // Three times broken is failed, never damaged: it may be whole the next time, so nothing of it is published.
+    let bench = Bench::default();
+    bench.put("one", [Get::BreaksAfter(bytes, half)]);
+    let Invocation { answer, ledger } = bench.wake(s3(&["one"])).await;
+    assert!(answer.unwrap_err().to_string().contains("was not read: reset"));
+    assert_eq!((bench.titles().len(), ledger.logs.failed, ledger.logs.damaged), (0, 1, 0));
+    assert_eq!(bench.bucket.asked.lock().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_damaged_log_is_a_finding_and_what_stood_before_is_found() {
+    let whole = bad_log();
+    let text = document(&[delete_guardrail(1, &json!({})), ordinary(2)]);
+    for (name, bytes, titles) in [
+        ("not-gzip", text.clone(), vec![DAMAGED]),
+        ("truncated", whole[..whole.len() - 9].to_vec(), vec![DELETED, DAMAGED]),
+        ("not-json", gzip(b"hello"), vec![DAMAGED]),
+        ("no-records", gzip(b"{}"), vec![DAMAGED]),
+        ("unclosed", gzip(&text[..text.len() - 2]), vec![DELETED, DAMAGED]),
+        ("empty", Vec::new(), vec![DAMAGED]),
+    ] {
+        let bench = Bench::with(name, bytes);
+        let Invocation { answer, ledger } = bench.wake(s3(&[name])).await;
+        assert!(answer.is_ok(), "{name}: a damaged log is settled by its finding");
+        assert_eq!(
+            (bench.titles(), ledger.logs.damaged),
+            (titles.into_iter().map(str::to_owned).collect(), 1),
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_unpacks_to_more_than_the_limit_is_damaged() {
+    let mut records = vec![delete_guardrail(1, &json!({}))];
+    records.extend((0..2_000).map(ordinary));
+    let mut bench = Bench::with("large", log(&records));
+    bench.environment = vec![("MAX_UNPACKED_MIB", "1")];
+    let ledger = bench.wake(s3(&["large"])).await.ledger;
+    assert_eq!((bench.titles(), ledger.logs.damaged), (vec![DELETED.to_owned(), DAMAGED.to_owned()], 1));
+    let findings = bench.topics.findings.lock().unwrap();
+    assert!(findings[1].summary().contains("more than the limit of 1048576 bytes"), "{}", findings[1].summary());
+}
+
+#[tokio::test]
+async fn an_unreadable_record_is_counted_and_the_rest_goes_on() {
+    let bench = Bench::with("one", log(&[ordinary(1), json!("no record"), delete_guardrail(2, &json!({}))]));
+    let Invocation { answer, ledger } = bench.wake(s3(&["one"])).await;
+    assert!(answer.is_ok());
+    assert_eq!(bench.titles(), [DELETED, UNREADABLE]);
+    assert_eq!((ledger.records.total, ledger.records.unreadable, ledger.logs.audited), (3, 1, 1));
+}
+
+#[tokio::test]
+async fn the_same_notification_twice_gives_the_same_ids() {
+    let bench = Bench::with("one", bad_log());
+    bench.put("broken", [Get::Whole(b"x".to_vec())]);
+    bench.wake(s3(&["one", "broken"])).await;
+    bench.wake(s3(&["one", "broken"])).await;
+    let ids = bench.ids();
+    let (mut first, mut second) = (ids[..2].to_vec(), ids[2..].to_vec());
+    first.sort();
+    second.sort();
+    assert_eq!(first, second);
+}
+
+#[tokio::test]
+async fn a_log_that_is_named_twice_in_one_invocation_is_published_once() {
+    // The second is only fetched when the first is through: they come five in a row, four at once.
+    let bench = Bench::with("one", bad_log());
+    let ledger = bench.wake(s3(&["one", "one", "one", "one", "one", "one"])).await.ledger;
+    assert_eq!(ledger.findings.total, 6);
+    assert_eq!(ledger.findings.published + ledger.findings.superseded, 6);
+    assert!(ledger.findings.superseded >= 1, "{ledger:?}");
+}
+
+#[tokio::test]
+async fn findings_that_are_not_taken_fail_what_brought_them() {
+    let mut bench = Bench::with("one", bad_log());
+    bench.put("quiet", [Get::Whole(log(&[ordinary(1)]))]);
+    bench.topics.refuse_findings = true;
+    let invocation = bench.wake(sqs(&[("m1", s3(&["one"])), ("m2", s3(&["quiet"]))])).await;
+    assert_eq!(given_back(&invocation), ["m1"]);
+    assert_eq!((invocation.ledger.findings.failed, invocation.ledger.findings.published), (1, 0));
+    assert!(bench.alerts().is_empty(), "people are told of what is published; the rest comes again");
+}
+
+#[tokio::test]
+async fn an_alert_that_is_not_taken_fails_what_brought_it() {
+    let mut bench = Bench::with("one", bad_log());
+    bench.put("quiet", [Get::Whole(log(&[ordinary(1)]))]);
+    bench.topics.refuse_alerts = true;
+    let invocation = bench.wake(sqs(&[("m1", s3(&["one"])), ("m2", s3(&["quiet"]))])).await;
+    assert_eq!(given_back(&invocation), ["m1"]);
+}
+
+#[tokio::test]
+async fn a_wrong_rule_file_is_a_finding_once_and_the_rest_is_in_force() {
+    let mut bench = Bench::with("one", bad_log());
+    bench.rule_files = vec![RuleFile { path: "/opt/rules/mine.yml".to_owned(), text: "title: T\nlogsource:\n    product: gcp\n    service: x\ndetection:\n    a:\n        b: c\n    condition: a\n".to_owned(), origin: Origin::Outside }];
+    let handler = bench.handler();
+    assert!(handler.handle(s3(&["one"])).await.answer.is_ok());
+    assert!(handler.handle(s3(&["one"])).await.answer.is_ok());
+    assert_eq!(bench.titles(), ["A rule file was left out", DELETED, DELETED]);
+    let findings = bench.topics.findings.lock().unwrap();
+    assert!(
+        findings[0].summary().contains("/opt/rules/mine.yml:2: its logsource is not CloudTrail"),
+        "{}",
+        findings[0].summary()
+    );
+}
+
+#[tokio::test]
+async fn a_flood_stays_few_messages() {
+    let records: Vec<Value> = (0..30_000)
+        .map(|n| {
+            delete_guardrail(
+                n,
+                &json!({"eventName": "InvokeModel", "errorCode": "AccessDenied", "userIdentity": {"type": "Root"}}),
+            )
+        })
+        .collect();
+    let bench = Bench::with("flood", log(&records));
+    let ledger = tokio::time::timeout(Duration::from_secs(300), bench.wake(s3(&["flood"]))).await.unwrap().ledger;
+    assert_eq!((bench.titles().len(), ledger.records.matched), (1, 30_000));
+}

@@ -1,0 +1,284 @@
+//! Rules: the built-in ones hold their proofs, wrong ones are refused with place and remedy, and looking rules up by name
+//! loses none.
+
+use std::{collections::BTreeSet, fs, path::PathBuf};
+
+use detection::{
+    record::Record,
+    rules::{Loaded, Origin, RuleFile, RuleSet, proof::Proof},
+};
+use serde_json::{Value, json};
+
+use crate::samples::{BUILTIN, audit_with, delete_guardrail, document, files, key, repository};
+
+fn outside(path: &str, text: &str) -> RuleFile {
+    RuleFile { path: path.to_owned(), text: text.to_owned(), origin: Origin::Outside }
+}
+
+fn load(text: &str) -> Loaded {
+    RuleSet::load_only([outside("mine.yml", text)])
+}
+
+/// A whole rule around a detection.
+fn rule(detection: &str) -> String {
+    let detection: String = detection.lines().map(|line| format!("    {line}\n")).collect();
+    format!(
+        "title: Test\nid: 5cf5d7ea-ef4c-4a6e-8d4b-0c1a7f0d1b11\nlogsource:\n    product: aws\n    service: cloudtrail\n\
+         detection:\n{detection}level: high\n"
+    )
+}
+
+fn rule_files() -> Vec<PathBuf> {
+    let folders = fs::read_dir(repository("rules")).unwrap().map(|entry| entry.unwrap().path());
+    let mut rules: Vec<PathBuf> = folders
+        .filter(|path| path.is_dir())
+        .flat_map(|folder| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yml"))
+        .collect();
+    rules.sort();
+    rules
+}
+
+#[test]
+fn every_built_in_rule_is_proven() {
+    let loaded = RuleSet::load([]);
+    assert_eq!(loaded.refused, [], "no built-in rule is left out");
+    assert_eq!(loaded.warnings, [], "no built-in rule is odd");
+    assert_eq!(loaded.rule_set.rules().len(), rule_files().len(), "every file is built in");
+    for rule in loaded.rule_set.rules() {
+        let path = repository(&rule.path).with_extension("proof.json");
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let proof = Proof::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert!(proof.matches.len() >= 2 && proof.ignores.len() >= 2, "{} has too few cases", path.display());
+        assert_eq!(proof.failures(rule), Vec::<String>::new(), "{}", rule.path);
+    }
+}
+
+#[test]
+fn every_built_in_rule_says_all_that_a_finding_needs() {
+    let mut ids = BTreeSet::new();
+    for rule in BUILTIN.rules() {
+        let about = &rule.about;
+        let folder = rule.path.split('/').nth(1).unwrap();
+        assert_eq!(about.family.as_deref(), Some(folder), "{}: family and folder", rule.path);
+        assert!(about.id.len() == 36 && ids.insert(&about.id), "{}: its id", rule.path);
+        assert!(!about.description.is_empty() && !about.respond.is_empty(), "{}", rule.path);
+        assert!(!about.references.is_empty() && !about.false_positives.is_empty(), "{}", rule.path);
+        assert!(about.tags.iter().any(|tag| tag.starts_with("attack.t")), "{}: ATT&CK", rule.path);
+    }
+}
+
+/// A proof that cannot fail proves nothing: a case that is wrong must be told.
+#[test]
+fn a_wrong_proof_is_told() {
+    let rule = BUILTIN.rules().iter().find(|rule| rule.path.ends_with("/guardrail-deleted.yml")).unwrap();
+    let record = delete_guardrail(1, &json!({}));
+    let fails = |matches: Value, ignores: Value| {
+        let proof = json!({"base": record, "matches": matches, "ignores": ignores}).to_string();
+        Proof::parse(&proof).unwrap().failures(rule)
+    };
+    let case = |outcome: &str, severity: &str, change: Value| json!([{"because": "x", "outcome": outcome, "severity": severity, "change": change}]);
+    assert_eq!(fails(case("success", "high", json!({})), json!([])), Vec::<String>::new());
+    for (matches, ignores, expected) in [
+        (case("success", "high", json!({"eventName": "GetGuardrail"})), json!([]), "does not match"),
+        (case("denied", "high", json!({})), json!([]), "outcome is success, not denied"),
+        (case("success", "low", json!({})), json!([]), "severity is high, not low"),
+        (json!([]), json!([{"because": "x", "change": {}}]), "it matches"),
+        (json!([]), json!([{"because": "x"}]), "needs either"),
+    ] {
+        let failures = fails(matches, ignores);
+        assert!(failures.len() == 1 && failures[0].contains(expected), "{failures:?}");
+    }
+    assert!(
+        Proof::parse(r#"{"matches": [], "ignores": [], "matchs": []}"#).is_err(),
+        "a misspelt key is no empty list"
+    );
+}
+
+/// Each of these would quietly mean something else; each is refused with a line and a remedy.
+#[test]
+fn what_cannot_be_honoured_is_refused() {
+    let selection = |items: &str| rule(&format!("selection:\n{items}\ncondition: selection"));
+    for (text, line, expected) in [
+        ("title: [", None, "YAML"),
+        ("- a\n- b\n", None, "mapping"),
+        ("", None, "mapping"),
+        (&rule("selection:\n    eventName: A\ncondition: selection and missing"), None, "missing"),
+        (&rule("selection:\n    eventName: A\ncondition: selection and"), None, ""),
+        (&rule("selection:\n    eventName: A\ncondition: selection | count() > 5"), None, ""),
+        (&rule("selection:\n    eventName: A\ntimeframe: 5m\ncondition: selection"), Some(9), "timeframe"),
+        (&selection("    eventName|contians: A"), Some(8), "contians"),
+        (&selection("    eventName|not: A"), None, "not"),
+        (&selection("    '|all':\n        - a\n        - b"), Some(8), "keywords"),
+        (&selection("    eventName|expand: '%names%'"), Some(8), "expand"),
+        (&selection("    eventName|windash|contains: '-a'"), Some(8), "windash"),
+        (&selection("    eventName|utf16le|base64: 'a'"), None, "UTF-16"),
+        (&selection("    eventName|neq: a"), Some(8), "neq"),
+        (&selection("    eventName|re: '('"), None, "regex"),
+        (&selection("    sourceIPAddress|cidr: 'x'"), None, ""),
+        (&selection("    eventName: []"), Some(8), "empty list"),
+        (&rule("selection:\n    eventName: A\ncondition: selection").replace("aws", "gcp"), Some(3), "logsource"),
+        (
+            &rule("selection:\n    eventName: A\ncondition: selection")
+                .replace("level:", "status: unsupported\nlevel:"),
+            Some(10),
+            "unsupported",
+        ),
+        (&(rule("selection:\n    eventName: A\ncondition: selection") + "family: Two Words\n"), Some(11), "family"),
+        (
+            &(rule("selection:\n    eventName: A\ncondition: selection") + "level_denied: worst\n"),
+            Some(11),
+            "level_denied",
+        ),
+        (&(rule("selection:\n    eventName: A\ncondition: selection") + "group_by: eventName\n"), Some(11), "group_by"),
+        (
+            &(rule("selection:\n    eventName: A\ncondition: selection") + "when_hidden: alert\n"),
+            Some(11),
+            "when_hidden",
+        ),
+        (
+            "title: C\ncorrelation:\n    type: event_count\n    rules: [a]\n    group-by: [b]\n    timespan: 5m\n    condition:\n        gte: 5\n",
+            Some(2),
+            "correlation",
+        ),
+        (&format!("{0}---\n{0}", rule("selection:\n    eventName: A\ncondition: selection")), Some(11), "several"),
+        (
+            &format!("{}# {}", rule("selection:\n    eventName: A\ncondition: selection"), "x".repeat(1 << 20)),
+            None,
+            "1 MiB",
+        ),
+    ] {
+        let loaded = load(text);
+        assert_eq!(loaded.rule_set.rules().len(), 0, "{text}");
+        let [refused] = loaded.refused.as_slice() else { panic!("{text}: {:?}", loaded.refused) };
+        let said = refused.to_string();
+        assert!(
+            said.contains(expected) && said.starts_with("mine.yml") && !refused.remedy.is_empty(),
+            "{text}\n{said}"
+        );
+        if line.is_some() {
+            assert_eq!(refused.line, line, "{text}\n{said}");
+        }
+    }
+}
+
+#[test]
+fn one_wrong_file_is_left_out_alone() {
+    let good = rule("selection:\n    eventName: A\ncondition: selection");
+    let loaded = RuleSet::load([outside("a.yml", "title: ["), outside("b.yml", &good), outside("c.yml", &good)]);
+    assert_eq!(loaded.rule_set.rules().len(), BUILTIN.rules().len() + 1);
+    let paths: Vec<&str> = loaded.refused.iter().map(|refused| refused.path.as_str()).collect();
+    assert_eq!(paths, ["a.yml", "c.yml"], "the second rule with the same id is refused");
+    assert_ne!(loaded.rule_set.version(), BUILTIN.version());
+    assert_eq!(BUILTIN.version().len(), 12);
+}
+
+#[test]
+fn what_is_odd_is_warned_of() {
+    let text = rule("selection:\n    recipientAccountId: 111122223333\ncondition: selection");
+    let text = text.replace("level: high\n", "famly: x\n").replace("id: 5cf5d7ea-ef4c-4a6e-8d4b-0c1a7f0d1b11\n", "");
+    let loaded = load(&text);
+    let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+    for expected in ["111122223333 is read as a number", "no level", "no id", "famly"] {
+        assert!(warnings.iter().any(|warning| warning.contains(expected)), "{expected}: {warnings:?}");
+    }
+    assert_eq!(loaded.rule_set.rules().len(), 1);
+    assert_eq!(loaded.rule_set.rules()[0].about.level.as_str(), "medium");
+}
+
+/// Every way of writing names in a rule, and the names that such a rule could match: none of them may be missed.
+#[test]
+fn looking_rules_up_loses_none() {
+    let rules: Vec<RuleFile> = [
+        "selection:\n    eventSource: a.amazonaws.com\n    eventName: One\ncondition: selection",
+        "selection:\n    eventSource: A.AMAZONAWS.COM\n    eventName: [one, TWO]\ncondition: selection",
+        "selection:\n    eventName|startswith: T\ncondition: selection",
+        "selection:\n    eventName: T*\ncondition: selection",
+        "selection:\n    eventSource|contains: amazon\n    eventName: Two\ncondition: selection",
+        "selection:\n    eventName|re: '^(One|Three)$'\ncondition: selection",
+        "selection:\n    eventName|cased: Two\ncondition: selection",
+        "one:\n    eventName: One\ntwo:\n    eventSource: b.amazonaws.com\ncondition: one or two",
+        "one:\n    eventName: One\ntwo:\n    eventSource: b.amazonaws.com\ncondition: one and not two",
+        "one:\n    eventName: One\ncondition: not one",
+        "s_one:\n    eventName: One\ns_two:\n    eventName: Two\ncondition: 1 of s_*",
+        "s_one:\n    eventSource: a.amazonaws.com\ns_two:\n    eventName: Two\ncondition: all of s_*",
+        "s_one:\n    eventName: One\ns_two:\n    userAgent: x\ncondition: 1 of them",
+        "selection:\n    - eventName: One\n    - eventSource: b.amazonaws.com\n      eventName: Three\ncondition: selection",
+        "selection:\n    - eventName: One\n    - userAgent|exists: false\ncondition: selection",
+        "keywords:\n    - three\ncondition: keywords",
+        "selection:\n    eventName: Two\ncondition:\n    - selection\n    - not selection",
+        "selection:\n    userAgent: null\ncondition: selection",
+        "filter:\n    eventName: One\nselection:\n    eventSource: b.amazonaws.com\ncondition: selection and not filter",
+        "selection:\n    eventName: null\ncondition: selection",
+        "selection:\n    eventName|fieldref: eventSource\ncondition: selection",
+    ]
+    .iter()
+    .enumerate()
+    .map(|(n, detection)| {
+        let id = format!("5cf5d7ea-ef4c-4a6e-8d4b-0c1a7f0d{n:04}");
+        outside(&n.to_string(), &rule(detection).replace("5cf5d7ea-ef4c-4a6e-8d4b-0c1a7f0d1b11", &id))
+    })
+    .collect();
+    let count = rules.len();
+    let loaded = RuleSet::load_only(rules);
+    assert_eq!((loaded.refused.as_slice(), loaded.rule_set.rules().len()), (&[][..], count));
+    let mut matched = BTreeSet::new();
+    for source in ["a.amazonaws.com", "b.amazonaws.com", "A.amazonAWS.com", "One"] {
+        for name in ["One", "two", "Two", "TWO", "Three", "one"] {
+            for extra in [json!({}), json!({"userAgent": "x"}), json!({"userAgent": "THREE"})] {
+                let mut value = json!({"eventSource": source, "eventName": name});
+                value.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+                let candidates = loaded.rule_set.candidates(source, name);
+                for (position, rule) in loaded.rule_set.rules().iter().enumerate() {
+                    if rule.matches(&Record::new(&value)) {
+                        matched.insert(position);
+                        assert!(candidates.contains(&position), "rule {position} misses {value}");
+                    }
+                }
+            }
+        }
+    }
+    // Rules that no record here can match would prove nothing.
+    assert_eq!(matched.len(), count - 1, "only the rule on a missing eventName matches nothing: {matched:?}");
+}
+
+/// A rule from outside keeps its level, without a family it stands for itself, and its own grouping is kept.
+#[test]
+fn rules_from_outside_are_taken_at_their_word() {
+    let text =
+        rule("selection:\n    eventName: DeleteGuardrail\ncondition: selection") + "group_by: [sourceIPAddress]\n";
+    let loaded = RuleSet::load([outside("mine.yml", &text)]);
+    let denied =
+        |n, address: &str| delete_guardrail(n, &json!({"errorCode": "AccessDenied", "sourceIPAddress": address}));
+    let audited = audit_with(
+        &loaded.rule_set,
+        &document(&[denied(1, "203.0.113.1"), denied(2, "203.0.113.1"), denied(3, "203.0.113.2")]),
+        &key("x"),
+    );
+    let mut found: Vec<(&str, &str, u64)> = audited
+        .findings
+        .iter()
+        .map(|finding| (finding.family(), finding.severity_name(), finding.matched().unwrap().count))
+        .collect();
+    found.sort_unstable();
+    assert_eq!(found, [("guardrails", "Medium", 3), ("other", "High", 1), ("other", "High", 2)]);
+}
+
+/// The rules that security teams already have. They are other people's and not part of this repository: where they do not
+/// lie beside it, there is nothing to load.
+#[test]
+fn published_sigma_rules_drop_in_unchanged() {
+    let folder = repository("../shared/sigma");
+    if !folder.is_dir() {
+        println!("skipped: SigmaHQ's rules do not lie at {}", folder.display());
+        return;
+    }
+    let texts = files("../shared/sigma", ".yml")
+        .into_iter()
+        .map(|path| outside(&path.file_name().unwrap().to_string_lossy(), &fs::read_to_string(&path).unwrap()));
+    let texts: Vec<RuleFile> = texts.collect();
+    let count = texts.len();
+    let loaded = RuleSet::load_only(texts);
+    assert_eq!(loaded.refused, []);
+    assert_eq!(loaded.rule_set.rules().len(), count);
+}
