@@ -1,1 +1,563 @@
+//! The real `bootstrap`, woken over the Lambda Runtime API, between S3, SNS and SQS on loopback: everything but AWS itself.
 
+use std::{
+    collections::BTreeSet,
+    env, fs,
+    io::{BufRead as _, BufReader, Write as _},
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_s3::config::Credentials;
+use flate2::{Compression, write::GzEncoder};
+use serde_json::{Value, json};
+use tempfile::NamedTempFile;
+
+use crate::{
+    ocsf_schema::OcsfSchema,
+    samples::{delete_guardrail, document, gzip, key, log, ordinary, repository},
+};
+
+const REGION: &str = "eu-central-1";
+const ACCOUNT: &str = "123456789012";
+
+fn prepared(name: &str) -> String {
+    env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run by `make test`, which builds and prepares all"))
+}
+
+/// A helper in Python that says where it listens on its first line, and ends when its stdin is closed.
+struct Helper {
+    said: Value,
+    _stdin: ChildStdin,
+    child: Child,
+}
+
+impl Helper {
+    fn start(script: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(prepared("BEDROCK_AUDIT_PYTHON"));
+        command
+            .arg(repository(script))
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        // Nothing of the caller's may lead to a real account.
+        for (name, _) in env::vars().filter(|(name, _)| name.starts_with("AWS_")) {
+            command.env_remove(name);
+        }
+        let mut child = command.envs(environment.iter().copied()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let said = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{script} did not start: {line:?}"));
+        Self { said, _stdin: child.stdin.take().unwrap(), child }
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// One local AWS for all tests; each has a bucket, topics and queues of its own. It ends with this process.
+static AWS: LazyLock<Helper> = LazyLock::new(|| Helper::start("tests/local/local_aws.py", &[], &[]));
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+fn aws() -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(REGION))
+        .endpoint_url(AWS.said["endpoint"].as_str().unwrap())
+        .credentials_provider(aws_sdk_s3::config::SharedCredentialsProvider::new(Credentials::for_tests()))
+        .build()
+}
+
+/// A bucket, two topics with a queue each, and the function.
+struct Stack {
+    bucket: String,
+    findings_topic: String,
+    findings_queue: String,
+    alerts_queue: String,
+    s3: aws_sdk_s3::Client,
+    sns: aws_sdk_sns::Client,
+    sqs: aws_sdk_sqs::Client,
+    function: Helper,
+    log: NamedTempFile,
+}
+
+/// What the function answered.
+#[derive(Debug)]
+struct Answer {
+    failed: bool,
+    body: Value,
+}
+
+impl Stack {
+    async fn new() -> Self {
+        Self::named(None, &[]).await
+    }
+
+    async fn named(bucket: Option<&str>, environment: &[(&str, &str)]) -> Self {
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let aws = aws();
+        let (s3, sns, sqs) =
+            (aws_sdk_s3::Client::new(&aws), aws_sdk_sns::Client::new(&aws), aws_sdk_sqs::Client::new(&aws));
+        let bucket = bucket.map_or_else(|| format!("logs-{n}"), str::to_owned);
+        let place = aws_sdk_s3::types::CreateBucketConfiguration::builder().location_constraint(REGION.into()).build();
+        s3.create_bucket().bucket(&bucket).create_bucket_configuration(place).send().await.unwrap();
+        let mut topics = Vec::new();
+        for name in ["findings", "alerts"] {
+            let topic = sns.create_topic().name(format!("{name}-{n}")).send().await.unwrap().topic_arn.unwrap();
+            let queue = sqs.create_queue().queue_name(format!("{name}-{n}")).send().await.unwrap().queue_url.unwrap();
+            subscribe(&sns, &topic, &format!("{name}-{n}"), &[]).await;
+            topics.push((topic, queue));
+        }
+        let log = NamedTempFile::new().unwrap();
+        let mut set = vec![
+            ("AWS_ENDPOINT_URL", AWS.said["endpoint"].as_str().unwrap()),
+            ("AWS_REGION", REGION),
+            ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "local"),
+            ("LOG_BUCKETS", bucket.as_str()),
+            ("FINDINGS_TOPIC_ARN", topics[0].0.as_str()),
+            ("ALERTS_TOPIC_ARN", topics[1].0.as_str()),
+        ];
+        set.extend_from_slice(environment);
+        let bootstrap = prepared("BEDROCK_AUDIT_BOOTSTRAP");
+        let arguments = ["--bootstrap", bootstrap.as_str(), "--log", log.path().to_str().unwrap()];
+        let function = Helper::start("tests/local/local_lambda.py", &arguments, &set);
+        let [(findings_topic, findings_queue), (_, alerts_queue)] = <[_; 2]>::try_from(topics).unwrap();
+        Self { bucket, findings_topic, findings_queue, alerts_queue, s3, sns, sqs, function, log }
+    }
+
+    async fn put(&self, key: &str, bytes: Vec<u8>) -> Option<String> {
+        let body = aws_sdk_s3::primitives::ByteStream::from(bytes);
+        self.s3.put_object().bucket(&self.bucket).key(key).body(body).send().await.unwrap().version_id
+    }
+
+    /// Invokes the function as Lambda's own callers do.
+    async fn wake(&self, event: &Value) -> Answer {
+        let (url, event) = (self.function.said["invoke"].as_str().unwrap().to_owned(), event.to_string());
+        tokio::task::spawn_blocking(move || {
+            let mut response = ureq::post(&url).send(event).unwrap();
+            let failed = response.headers().contains_key("X-Amz-Function-Error");
+            Answer { failed, body: serde_json::from_str(&response.body_mut().read_to_string().unwrap()).unwrap() }
+        })
+        .await
+        .unwrap()
+    }
+
+    fn s3_event(&self, keys: &[&str]) -> Value {
+        let record = |key: &&str| json!({"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": self.bucket}, "object": {"key": key}}});
+        json!({"Records": keys.iter().map(record).collect::<Vec<_>>()})
+    }
+
+    /// Everything that has arrived in a queue. Local SNS delivers before it answers, so nothing is still on its way.
+    async fn arrived(&self, queue: &str) -> Vec<Value> {
+        let mut bodies = Vec::new();
+        loop {
+            let request = self.sqs.receive_message().queue_url(queue).max_number_of_messages(10).wait_time_seconds(0);
+            let messages = request.send().await.unwrap().messages.unwrap_or_default();
+            if messages.is_empty() {
+                return bodies;
+            }
+            for message in messages {
+                let handle = message.receipt_handle.unwrap();
+                self.sqs.delete_message().queue_url(queue).receipt_handle(handle).send().await.unwrap();
+                bodies.push(serde_json::from_str(&message.body.unwrap()).unwrap());
+            }
+        }
+    }
+
+    /// The findings that have arrived, each of them valid.
+    async fn findings(&self) -> Vec<Value> {
+        let schema = OcsfSchema::load();
+        let mut findings = Vec::new();
+        for envelope in self.arrived(&self.findings_queue).await {
+            let finding: Value = serde_json::from_str(envelope["Message"].as_str().unwrap()).unwrap();
+            assert_eq!(schema.violations(&finding), [""; 0]);
+            assert_eq!(envelope["MessageAttributes"].as_object().unwrap().len(), 10);
+            findings.push(finding);
+        }
+        findings
+    }
+
+    async fn titles(&self) -> Vec<String> {
+        let mut titles: Vec<String> = self
+            .findings()
+            .await
+            .iter()
+            .map(|finding| finding["finding_info"]["title"].as_str().unwrap().to_owned())
+            .collect();
+        titles.sort();
+        titles
+    }
+
+    /// The last ledger line that the function wrote.
+    fn ledger(&self) -> Value {
+        let text = fs::read_to_string(self.log.path()).unwrap();
+        let line = text.lines().rev().find(|line| line.contains("CloudWatchMetrics")).expect("no ledger line");
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(line["LedgerImbalance"], 0, "{line}");
+        line["ledger"].clone()
+    }
+}
+
+async fn subscribe(sns: &aws_sdk_sns::Client, topic: &str, queue: &str, attributes: &[(&str, &str)]) {
+    let mut request =
+        sns.subscribe().topic_arn(topic).protocol("sqs").endpoint(format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}"));
+    for (name, value) in attributes {
+        request = request.attributes(*name, *value);
+    }
+    request.send().await.unwrap();
+}
+
+fn bad_log() -> Vec<u8> {
+    log(&[ordinary(1), delete_guardrail(2, &json!({})), ordinary(3)])
+}
+
+const DELETED: &str = "Bedrock guardrail deleted (success)";
+
+#[tokio::test]
+async fn every_notification_shape_wakes_it() {
+    let stack = Stack::named(Some("bedrock-audit-example-logs"), &[]).await;
+    stack
+        .s3
+        .put_bucket_versioning()
+        .bucket(&stack.bucket)
+        .versioning_configuration(
+            aws_sdk_s3::types::VersioningConfiguration::builder().status("Enabled".into()).build(),
+        )
+        .send()
+        .await
+        .unwrap();
+    let name =
+        |minute: u32, unique: &str| key(&format!("111122223333_CloudTrail_eu-central-1_20261122T09{minute}Z_{unique}"));
+    let (first, second) = (name(15, "k3Jd8sLq0ZpX7vBn"), name(20, "T9wQe4Rm2YhU6cVa"));
+    let version = stack.put(&first, bad_log()).await.unwrap();
+    // Whoever reads the newest version of the first log, as all but one do, finds it.
+    stack.put(&first, bad_log()).await;
+    stack.put(&second, log(&[delete_guardrail(9, &json!({"awsRegion": "us-east-1"}))])).await;
+    let deleted = |times| vec![DELETED.to_owned(); times];
+    let removed = vec!["A CloudTrail log was removed before it was audited, or after".to_owned()];
+    for (file, titles) in [
+        ("s3-put", deleted(1)),
+        ("s3-put-minimal", deleted(1)),
+        ("s3-put-versioned", deleted(1)),
+        ("s3-two-logs", deleted(2)),
+        ("s3-removed", removed.clone()),
+        ("sns-s3-put", deleted(1)),
+        ("sqs-s3-put", deleted(1)),
+        ("sqs-sns-s3-put", deleted(1)),
+        ("sqs-sns-raw-s3-put", deleted(1)),
+        ("eventbridge-object-created", deleted(1)),
+        ("eventbridge-object-deleted", removed.clone()),
+        ("sqs-eventbridge-object-created", deleted(1)),
+        ("sns-cloudtrail-notice", deleted(1)),
+        ("sqs-sns-cloudtrail-notice", deleted(2)),
+        ("s3-test-event", deleted(0)),
+        ("sqs-s3-test-event", deleted(0)),
+        ("sqs-sns-s3-test-event", deleted(0)),
+        ("sqs-on-failure-record", deleted(1)),
+        ("digest-and-insight", deleted(0)),
+    ] {
+        let text = fs::read_to_string(repository(&format!("events/notifications/{file}.json"))).unwrap();
+        let mut event: Value = serde_json::from_str(&text).unwrap();
+        if let Some(named) = event.pointer_mut("/Records/0/s3/object/versionId") {
+            *named = json!(version);
+        }
+        let answer = stack.wake(&event).await;
+        assert!(!answer.failed, "{file}: {answer:?}");
+        if file.starts_with("sqs-") {
+            assert_eq!(answer.body, json!({"batchItemFailures": []}), "{file}");
+        }
+        assert_eq!(stack.titles().await, titles, "{file}");
+    }
+    let unknown = fs::read_to_string(repository("events/notifications/unknown-shape.json")).unwrap();
+    let answer = stack.wake(&serde_json::from_str(&unknown).unwrap()).await;
+    assert!(
+        answer.failed && answer.body["errorMessage"].as_str().unwrap().contains("expected an S3 notification"),
+        "{answer:?}"
+    );
+}
+
+#[tokio::test]
+async fn s3s_own_notification_wakes_it_whatever_the_key_is_made_of() {
+    let stack = Stack::new().await;
+    let notices = stack
+        .sqs
+        .create_queue()
+        .queue_name(format!("notices-{}", stack.bucket))
+        .send()
+        .await
+        .unwrap()
+        .queue_url
+        .unwrap();
+    let queue = aws_sdk_s3::types::QueueConfiguration::builder()
+        .queue_arn(format!("arn:aws:sqs:{REGION}:{ACCOUNT}:notices-{}", stack.bucket))
+        .events("s3:ObjectCreated:*".into())
+        .build()
+        .unwrap();
+    let configuration = aws_sdk_s3::types::NotificationConfiguration::builder().queue_configurations(queue).build();
+    stack
+        .s3
+        .put_bucket_notification_configuration()
+        .bucket(&stack.bucket)
+        .notification_configuration(configuration)
+        .send()
+        .await
+        .unwrap();
+    // S3 says hello when it is told where to send.
+    let hello = stack.arrived(&notices).await;
+    assert_eq!(hello.len(), 1);
+    assert!(!stack.wake(&hello[0]).await.failed && stack.ledger()["test_events"] == 1);
+
+    for prefix in ["", "a b/", "r+d/", "100%/", "a%2Bb/", "équipe sécurité/", "ログ/", "quo'te\"&<x>/"] {
+        let at = format!("{prefix}{}", key("log"));
+        stack.put(&at, bad_log()).await;
+        let notices = stack.arrived(&notices).await;
+        assert_eq!(notices.len(), 1);
+        assert!(!stack.wake(&notices[0]).await.failed, "{prefix}");
+        let findings = stack.findings().await;
+        assert_eq!(findings.len(), 1, "{prefix}");
+        assert_eq!(findings[0]["unmapped"]["log"]["key"], at.as_str());
+    }
+}
+
+#[tokio::test]
+async fn two_logs_the_first_broken() {
+    let stack = Stack::new().await;
+    stack.put(&key("good"), bad_log()).await;
+    stack.put(&key("broken"), bad_log()[..90].to_vec()).await;
+    let answer = stack.wake(&stack.s3_event(&[&key("broken"), &key("good")])).await;
+    assert!(!answer.failed, "a damaged log is told, not tried again: {answer:?}");
+    assert_eq!(stack.titles().await, ["A CloudTrail log could not be audited to its end", DELETED]);
+    let logs = stack.ledger()["logs"].clone();
+    assert_eq!((&logs["audited"], &logs["damaged"]), (&json!(1), &json!(1)));
+}
+
+#[tokio::test]
+async fn a_removed_log_is_told_and_a_forged_bucket_is_refused() {
+    let stack = Stack::new().await;
+    let answer = stack.wake(&stack.s3_event(&[&key("never-there")])).await;
+    assert!(!answer.failed, "{answer:?}");
+    assert_eq!(stack.titles().await, ["A CloudTrail log was removed before it was audited, or after"]);
+
+    let other = Stack::new().await;
+    other.put(&key("good"), bad_log()).await;
+    let answer = stack.wake(&other.s3_event(&[&key("good")])).await;
+    let said = answer.body["errorMessage"].as_str().unwrap();
+    assert!(answer.failed && said.contains("is not in LOG_BUCKETS"), "{answer:?}");
+    assert_eq!(stack.titles().await, Vec::<String>::new());
+    assert_eq!(stack.ledger()["logs"]["failed"], 1);
+}
+
+#[tokio::test]
+async fn members_of_a_gzip_file_are_read_as_one() {
+    let stack = Stack::new().await;
+    let text = document(&[ordinary(1), delete_guardrail(2, &json!({}))]);
+    let (first, rest) = text.split_at(text.len() / 2);
+    let mut named = GzEncoder::new(Vec::new(), Compression::best());
+    named.write_all(rest).unwrap();
+    stack.put(&key("members"), [gzip(first), named.finish().unwrap(), gzip(b"")].concat()).await;
+    assert!(!stack.wake(&stack.s3_event(&[&key("members")])).await.failed);
+    assert_eq!(stack.titles().await, [DELETED]);
+}
+
+#[tokio::test]
+async fn a_log_with_no_finding_publishes_nothing() {
+    let stack = Stack::new().await;
+    stack.put(&key("quiet"), log(&[ordinary(1), ordinary(2)])).await;
+    assert!(!stack.wake(&stack.s3_event(&[&key("quiet")])).await.failed);
+    assert!(stack.findings().await.is_empty() && stack.arrived(&stack.alerts_queue).await.is_empty());
+    assert_eq!(stack.ledger()["records"], json!({"total": 2, "matched": 0, "unmatched": 2, "unreadable": 0}));
+}
+
+#[tokio::test]
+async fn more_than_ten_findings_all_arrive_and_people_get_one_mail() {
+    let stack = Stack::new().await;
+    let records: Vec<Value> = (0..37)
+        .map(|n| delete_guardrail(n, &json!({"requestParameters": {"guardrailIdentifier": format!("gr-{n}")}})))
+        .collect();
+    stack.put(&key("many"), log(&records)).await;
+    assert!(!stack.wake(&stack.s3_event(&[&key("many")])).await.failed);
+    let findings = stack.findings().await;
+    let guardrails: BTreeSet<String> =
+        findings.iter().map(|finding| finding["resources"][0]["uid"].as_str().unwrap().to_owned()).collect();
+    assert_eq!((findings.len(), guardrails.len()), (37, 37));
+    let alerts = stack.arrived(&stack.alerts_queue).await;
+    assert_eq!(alerts.len(), 1);
+    assert_eq!(
+        alerts[0]["Subject"],
+        "[bedrock-audit] High: Bedrock guardrail deleted (success) in 111122223333 and 36 more"
+    );
+}
+
+#[tokio::test]
+async fn the_same_event_twice_gives_the_same_ids() {
+    let stack = Stack::new().await;
+    stack.put(&key("one"), bad_log()).await;
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        stack.wake(&stack.s3_event(&[&key("one")])).await;
+        let findings = stack.findings().await;
+        assert_eq!(findings.len(), 1);
+        ids.push(findings[0]["finding_info"]["uid"].clone());
+    }
+    assert_eq!(ids[0], ids[1]);
+}
+
+#[tokio::test]
+async fn a_batch_from_sqs_gives_back_exactly_what_failed() {
+    let stack = Stack::new().await;
+    stack.put(&key("good"), bad_log()).await;
+    let other = Stack::new().await;
+    let message = |id: &str, body: &Value| json!({"messageId": id, "eventSource": "aws:sqs", "body": body.to_string()});
+    let answer = stack
+        .wake(&json!({"Records": [
+            message("m1", &stack.s3_event(&[&key("good")])),
+            message("m2", &json!({"nonsense": true})),
+            message("m3", &other.s3_event(&[&key("good")])),
+            message("m4", &stack.s3_event(&[&key("good")])),
+        ]}))
+        .await;
+    assert!(!answer.failed);
+    assert_eq!(answer.body, json!({"batchItemFailures": [{"itemIdentifier": "m2"}, {"itemIdentifier": "m3"}]}));
+    assert_eq!(stack.ledger()["items_failed"], 2);
+    assert!(stack.titles().await.contains(&DELETED.to_owned()));
+}
+
+#[tokio::test]
+async fn a_topic_that_is_not_there_fails_the_invocation() {
+    let nowhere = format!("arn:aws:sns:{REGION}:{ACCOUNT}:nowhere");
+    let stack = Stack::named(None, &[("FINDINGS_TOPIC_ARN", &nowhere)]).await;
+    stack.put(&key("one"), bad_log()).await;
+    let answer = stack.wake(&stack.s3_event(&[&key("one")])).await;
+    let said = answer.body["errorMessage"].as_str().unwrap();
+    assert!(answer.failed && said.contains("a finding was not published: the topic does not exist"), "{answer:?}");
+    assert_eq!(stack.ledger()["findings"]["failed"], 1);
+}
+
+/// Security teams route by attributes: a subscription on each of the ten gets exactly what it asks for.
+#[tokio::test]
+async fn a_filter_policy_on_each_attribute_gets_exactly_its_findings() {
+    let stack = Stack::new().await;
+    let records = [
+        delete_guardrail(1, &json!({})),
+        delete_guardrail(2, &json!({"errorCode": "AccessDenied"})),
+        delete_guardrail(
+            3,
+            &json!({"eventName": "DeleteKnowledgeBase", "requestParameters": {"knowledgeBaseId": "KB1"}, "awsRegion": "us-east-1"}),
+        ),
+        delete_guardrail(
+            4,
+            &json!({"eventSource": "cloudtrail.amazonaws.com", "eventName": "StopLogging", "recipientAccountId": "444455556666"}),
+        ),
+    ];
+    stack.put(&key("mixed"), log(&records)).await;
+    // What there is to filter by is learnt from a first run.
+    stack.wake(&stack.s3_event(&[&key("mixed")])).await;
+    let published: Vec<(Value, Value)> = stack
+        .arrived(&stack.findings_queue)
+        .await
+        .into_iter()
+        .map(|envelope| {
+            let finding: Value = serde_json::from_str(envelope["Message"].as_str().unwrap()).unwrap();
+            (finding["finding_info"]["uid"].clone(), envelope["MessageAttributes"].clone())
+        })
+        .collect();
+    assert_eq!(published.len(), 4);
+    let names: Vec<String> = published[0].1.as_object().unwrap().keys().cloned().collect();
+    assert_eq!(names.len(), 10);
+    let mut subscriptions = Vec::new();
+    for name in &names {
+        // The value of the last one: of each attribute there are at least two different ones.
+        let wanted = published[3].1[name]["Value"].as_str().unwrap().to_owned();
+        let expected: BTreeSet<String> = published
+            .iter()
+            .filter(|(_, attributes)| attributes[name]["Value"] == wanted.as_str())
+            .map(|(uid, _)| uid.to_string())
+            .collect();
+        assert!(expected.len() < 4, "{name} tells nothing apart");
+        let queue = format!("{}-{name}", stack.bucket);
+        let url = stack.sqs.create_queue().queue_name(&queue).send().await.unwrap().queue_url.unwrap();
+        let policy = if name == "severity_id" {
+            json!({name: [{"numeric": ["=", wanted.parse::<u64>().unwrap()]}]})
+        } else {
+            json!({name: [wanted]})
+        };
+        let policy = policy.to_string();
+        subscribe(
+            &stack.sns,
+            &stack.findings_topic,
+            &queue,
+            &[("RawMessageDelivery", "true"), ("FilterPolicy", &policy)],
+        )
+        .await;
+        subscriptions.push((name, url, expected));
+    }
+    stack.wake(&stack.s3_event(&[&key("mixed")])).await;
+    for (name, url, expected) in subscriptions {
+        let arrived: BTreeSet<String> =
+            stack.arrived(&url).await.iter().map(|finding| finding["finding_info"]["uid"].to_string()).collect();
+        assert_eq!(arrived, expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_chat_notice_goes_out_where_it_is_asked_for() {
+    let stack = Stack::named(None, &[("ALERT_FORMAT", "chat")]).await;
+    stack.put(&key("one"), bad_log()).await;
+    assert!(!stack.wake(&stack.s3_event(&[&key("one")])).await.failed);
+    let alerts = stack.arrived(&stack.alerts_queue).await;
+    let notice: Value = serde_json::from_str(alerts[0]["Message"].as_str().unwrap()).unwrap();
+    assert_eq!((&notice["source"], &notice["content"]["textType"]), (&json!("custom"), &json!("client-markdown")));
+}
+
+#[tokio::test]
+async fn rules_from_a_folder_are_in_force_and_a_wrong_one_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let rule = "title: Buckets listed\nid: 5cf5d7ea-ef4c-4a6e-8d4b-0c1a7f0d1b11\nlogsource:\n    product: aws\n    service: cloudtrail\ndetection:\n    selection:\n        eventName: ListBuckets\n    condition: selection\nlevel: low\n";
+    fs::write(folder.path().join("mine.yml"), rule).unwrap();
+    fs::write(folder.path().join("wrong.yml"), rule.replace("eventName:", "eventName|contians:")).unwrap();
+    let stack = Stack::named(None, &[("RULES_DIR", folder.path().to_str().unwrap())]).await;
+    stack.put(&key("quiet"), log(&[ordinary(1)])).await;
+    assert!(!stack.wake(&stack.s3_event(&[&key("quiet")])).await.failed);
+    assert_eq!(stack.titles().await, ["A rule file was left out", "Buckets listed (success)"]);
+}
+
+/// What stands in the log of the function is one JSON document a line, and none of it is a record's content.
+#[tokio::test]
+async fn log_lines_are_json_and_hold_no_content() {
+    let stack = Stack::new().await;
+    let secret = "quite-a-secret-7f3a";
+    let hostile = json!({"userAgent": format!("{secret}\n{{\"level\":\"ERROR\"}}"), "requestParameters": {"guardrailIdentifier": secret}});
+    stack.put(&key("one"), log(&[delete_guardrail(1, &hostile), json!(secret), json!({"eventSource": secret})])).await;
+    assert!(!stack.wake(&stack.s3_event(&[&key("one")])).await.failed);
+    assert_eq!(stack.findings().await.len(), 2);
+    let text = fs::read_to_string(stack.log.path()).unwrap();
+    let lines: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect();
+    assert_eq!(lines.iter().filter(|line| line["message"] == "delivered log").count(), 1);
+    assert!(!text.contains(secret), "{text}");
+}
+
+#[test]
+fn a_wrong_environment_refuses_to_start_with_one_sentence() {
+    let output = Command::new(prepared("BEDROCK_AUDIT_BOOTSTRAP"))
+        .env_clear()
+        .env("ALERT_FORMAT", "html")
+        .env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+    for name in ["LOG_BUCKETS", "FINDINGS_TOPIC_ARN", "ALERT_FORMAT"] {
+        assert!(said.contains(name), "{said}");
+    }
+}

@@ -208,8 +208,8 @@ impl Finding {
     #[must_use]
     pub fn summary(&self) -> String {
         let place = match (&self.account, &self.region) {
-            (Some(account), Some(region)) => format!(" in account {account}, {region}"),
-            (Some(account), None) => format!(" in account {account}"),
+            (Some(account), Some(region)) => format!(", in account {account}, {region}"),
+            (Some(account), None) => format!(", in account {account}"),
             _ => String::new(),
         };
         let summary = match &self.details {
@@ -221,7 +221,7 @@ impl Finding {
                 let about = if named.is_empty() { String::new() } else { format!(" on {}", named.join(", ")) };
                 let error = matched.error_code.as_ref().map_or(String::new(), |code| format!(" ({code})"));
                 format!(
-                    "{} {}{error}{about} by {}{place}{times}",
+                    "{}{about}: {}{error}, by {}{place}{times}",
                     matched.event_name,
                     self.outcome.as_str(),
                     matched.actor.in_words()
