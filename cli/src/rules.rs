@@ -45,7 +45,7 @@ pub(crate) fn test(folder: &Path) -> io::Result<Ended> {
     let mut ended = if loaded.refused.is_empty() { Ended::Clean } else { Ended::NotRead };
     let (mut proven, mut unproven) = (0, 0);
     let mut out = io::stdout().lock();
-    for rule in loaded.rule_set.rules() {
+    for (position, rule) in loaded.rule_set.rules().iter().enumerate() {
         let path = proof_path(&rule.path);
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
@@ -57,7 +57,7 @@ pub(crate) fn test(folder: &Path) -> io::Result<Ended> {
             Err(error) => return Err(error),
         };
         let failures = match Proof::parse(&text) {
-            Ok(proof) => proof.failures(rule),
+            Ok(proof) => proof.failures(&loaded.rule_set, position),
             Err(error) => vec![format!("{}: {error}", path.display())],
         };
         if failures.is_empty() {

@@ -368,6 +368,7 @@ fn enter(
     }
     if let Some(audited) = settled.audited {
         ledger.add_records(&audited.records);
+        ledger.add_undecided(&audited.undecided);
         ledger.findings.total += audited.shadowed;
         ledger.findings.shadowed += audited.shadowed;
     }

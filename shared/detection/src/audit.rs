@@ -1,16 +1,16 @@
 //! One delivered log, from its bytes to its findings: the product in one line. Every record is counted once.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
     delivered_log::{Damage, Encoding, LogReader, ObjectKind, RecordSink, classify},
-    finding::{FileProblem, Finding, Groups, Log, about_file},
+    finding::{Confidence, FileProblem, Finding, Fired, Groups, Log, about_file},
     ledger::RecordCounts,
     record::Record,
-    rules::RuleSet,
+    rules::{RuleSet, WhenHidden},
 };
 
 /// Positions of unreadable records that a finding names.
@@ -27,6 +27,8 @@ pub struct Audited {
     pub records: RecordCounts,
     /// Findings that a higher one of the same family stands for.
     pub shadowed: u64,
+    /// How often each rule, by its id, could not decide because something is hidden, and kept silent.
+    pub undecided: BTreeMap<String, u64>,
     /// Why it could not be read to its end.
     pub damage: Option<Damage>,
     /// Its unpacked size in bytes.
@@ -44,8 +46,13 @@ impl<'r> Audit<'r> {
     /// Begins a log. `limit` is the most bytes that it may unpack to.
     #[must_use]
     pub fn new(rule_set: &'r RuleSet, log: Log, encoding: Encoding, limit: u64) -> Self {
-        let judge =
-            Judge { rule_set, groups: Groups::new(rule_set), counts: RecordCounts::default(), unreadable: Vec::new() };
+        let judge = Judge {
+            rule_set,
+            groups: Groups::new(rule_set),
+            counts: RecordCounts::default(),
+            unreadable: Vec::new(),
+            undecided: BTreeMap::new(),
+        };
         Self { reader: LogReader::new(judge, encoding, limit), rule_set, log }
     }
 
@@ -60,6 +67,7 @@ impl<'r> Audit<'r> {
         let (judge, unpacked, damage) = self.reader.finish();
         let log = self.log;
         let (mut findings, mut shadowed, mut counts) = (Vec::new(), 0, RecordCounts::default());
+        let mut undecided = BTreeMap::new();
         let (account, region) = match classify(&log.key) {
             ObjectKind::Log { account, region } => (Some(account), Some(region)),
             ObjectKind::Other { .. } => (None, None),
@@ -71,6 +79,7 @@ impl<'r> Audit<'r> {
         if let Some(judge) = judge {
             (findings, shadowed) = judge.groups.finish(&log);
             counts = judge.counts;
+            undecided = judge.undecided;
             if counts.unreadable > 0 {
                 let problem = format!(
                     "{} of {} records could not be read: {}{}",
@@ -87,7 +96,7 @@ impl<'r> Audit<'r> {
             findings.push(about(FileProblem::LogDamaged, damage.kind(), problem));
         }
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity_id()));
-        Audited { log, findings, records: counts, shadowed, damage, unpacked }
+        Audited { log, findings, records: counts, shadowed, undecided, damage, unpacked }
     }
 }
 
@@ -97,6 +106,7 @@ struct Judge<'r> {
     groups: Groups<'r>,
     counts: RecordCounts,
     unreadable: Vec<String>,
+    undecided: BTreeMap<String, u64>,
 }
 
 /// The two names that decide which rules could match. Nearly every record is dismissed on them alone.
@@ -120,17 +130,32 @@ impl Judge<'_> {
         if candidates.is_empty() {
             return Ok(false);
         }
-        let value: Value = serde_json::from_slice(bytes)?;
-        let record = Record::new(&value);
-        let matching: Vec<usize> = candidates
-            .into_iter()
-            .filter(|position| self.rule_set.rules().get(*position).is_some_and(|rule| rule.matches(&record)))
-            .collect();
-        if matching.is_empty() {
-            return Ok(false);
+        let mut question = self.rule_set.read(bytes)?;
+        let (mut fired, mut undecided) = (Vec::new(), Vec::new());
+        for position in candidates {
+            let verdict = question.ask(position);
+            let alert = question.when_hidden(position) == WhenHidden::Alert;
+            let confidence = match (verdict.matches, verdict.undecided) {
+                (true, false) => Confidence::High,
+                (true, true) => Confidence::Medium,
+                (false, true) if alert => Confidence::Low,
+                (false, _) => {
+                    undecided.extend(verdict.undecided.then_some(position));
+                    continue;
+                }
+            };
+            fired.push(Fired { position, confidence, not_visible: question.not_visible(position) });
         }
-        self.groups.add(&record, bytes, &matching);
-        Ok(true)
+        // Only what is found is ever turned into a document.
+        if !fired.is_empty() {
+            let value: Value = serde_json::from_slice(bytes)?;
+            self.groups.add(&Record::new(&value), bytes, &fired);
+        }
+        for position in undecided {
+            let rule = self.rule_set.rules().get(position).map(|rule| rule.about.id.clone());
+            *self.undecided.entry(rule.unwrap_or_default()).or_default() += 1;
+        }
+        Ok(!fired.is_empty())
     }
 
     fn not_readable(&mut self, why: &str) {

@@ -69,6 +69,8 @@ pub struct Ledger {
     pub records: RecordCounts,
     /// Findings.
     pub findings: FindingCounts,
+    /// How often each rule, by its id, could not decide because CloudTrail hides something, and kept silent.
+    pub undecided_by_rule: BTreeMap<String, u64>,
     /// Alerts to people, and findings below their threshold.
     pub alerts_published: u64,
     /// Findings that no person was told of because they are below the threshold.
@@ -94,6 +96,13 @@ impl Ledger {
         self.records.matched += counts.matched;
         self.records.unmatched += counts.unmatched;
         self.records.unreadable += counts.unreadable;
+    }
+
+    /// Counts the rules that could not decide.
+    pub fn add_undecided(&mut self, by_rule: &BTreeMap<String, u64>) {
+        for (rule, count) in by_rule {
+            *self.undecided_by_rule.entry(rule.clone()).or_default() += count;
+        }
     }
 
     /// The sums that do not hold, in words. Any is a defect of ours.

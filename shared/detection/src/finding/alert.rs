@@ -4,7 +4,7 @@
 use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{Details, Finding, ocsf::outcome_in_words};
+use super::{Confidence, Details, Finding, ocsf::outcome_in_words};
 use crate::text;
 
 /// Findings that one alert tells in full; the others are counted, and are in the findings topic.
@@ -157,11 +157,16 @@ fn tell(finding: &Finding, body: &mut String) {
     line("Where", &safe(&format!("{account}, {}", finding.region.as_deref().unwrap_or("unknown Region"))));
     let (first, last) = times(finding);
     line("When", &if first == last { first } else { format!("{first} to {last}") });
-    let hidden = finding.matched().map(|matched| matched.not_visible.as_slice()).unwrap_or_default();
-    let sure = if hidden.is_empty() {
-        "high: everything that the rule asks for is visible".to_owned()
-    } else {
-        format!("medium: CloudTrail does not show {}", hidden.join(", "))
+    let hidden = finding.matched().map(|matched| matched.not_visible.join(", ")).filter(|hidden| !hidden.is_empty());
+    let sure = match (finding.confidence(), hidden) {
+        (Confidence::High, None) => "high: everything that the rule asks for is visible".to_owned(),
+        (Confidence::High, Some(hidden)) => format!("high, although CloudTrail does not show {hidden}"),
+        (Confidence::Medium, hidden) => {
+            format!("medium: CloudTrail does not show {}, which could excuse it", hidden.unwrap_or_default())
+        }
+        (Confidence::Low, hidden) => {
+            format!("low: CloudTrail does not show {}, which decides it", hidden.unwrap_or_default())
+        }
     };
     line("How sure", &safe(&sure));
     for (at, step) in finding.about.respond.iter().enumerate() {

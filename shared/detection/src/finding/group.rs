@@ -7,10 +7,10 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Details, Finding, Log, Matched, Tally, severity_of};
+use super::{Confidence, Details, Finding, Log, Matched, Tally, severity_of};
 use crate::{
     ids,
-    record::{Actor, Outcome, Record, not_visible},
+    record::{Actor, Outcome, Record},
     rules::{RuleSet, severity_id},
 };
 
@@ -41,6 +41,16 @@ struct Group {
     related: BTreeSet<usize>,
 }
 
+/// A rule that fires on a record.
+#[derive(Debug)]
+pub(crate) struct Fired {
+    /// Its position in the rule set.
+    pub(crate) position: usize,
+    pub(crate) confidence: Confidence,
+    /// Its fields that the record does not show.
+    pub(crate) not_visible: Vec<String>,
+}
+
 /// The findings of one log in the making.
 pub(crate) struct Groups<'r> {
     rule_set: &'r RuleSet,
@@ -53,31 +63,31 @@ impl<'r> Groups<'r> {
         Self { rule_set, groups: HashMap::new(), shadowed: HashSet::new() }
     }
 
-    /// Takes a record that matched the rules at these positions; `bytes` are the record as it stood in the log.
+    /// Takes a record on which these rules fire; `bytes` are the record as it stood in the log.
     ///
     /// One record gives one finding a family: the rule with the highest severity, and of equal ones the first. A rule that
     /// names no family stands for itself, so that no two rules of a user's shadow each other by accident.
-    pub(crate) fn add(&mut self, record: &Record<'_>, bytes: &[u8], matching: &[usize]) {
+    pub(crate) fn add(&mut self, record: &Record<'_>, bytes: &[u8], fired: &[Fired]) {
         let outcome = Outcome::of(record);
-        let mut families: HashMap<&str, Vec<(u8, usize)>> = HashMap::new();
-        for &position in matching {
-            let Some(rule) = self.rule_set.rules().get(position) else { continue };
+        let mut families: HashMap<&str, Vec<(u8, &Fired)>> = HashMap::new();
+        for fired in fired {
+            let Some(rule) = self.rule_set.rules().get(fired.position) else { continue };
             let family = rule.about.family.as_deref().unwrap_or(&rule.about.id);
-            families.entry(family).or_default().push((severity_id(severity_of(rule, outcome)), position));
+            families.entry(family).or_default().push((severity_id(severity_of(rule, outcome)), fired));
         }
         let actor = Actor::of(record);
         for mut of_family in families.into_values() {
-            of_family.sort_by_key(|(severity, position)| (std::cmp::Reverse(*severity), *position));
-            let mut positions = of_family.into_iter().map(|(_, position)| position);
-            let Some(first) = positions.next() else { continue };
-            let related: Vec<usize> = positions.collect();
+            of_family.sort_by_key(|(severity, fired)| (std::cmp::Reverse(*severity), fired.position));
+            let mut of_family = of_family.into_iter().map(|(_, fired)| fired);
+            let Some(first) = of_family.next() else { continue };
+            let related: Vec<usize> = of_family.map(|fired| fired.position).collect();
             for &lesser in &related {
                 let key = self.key(lesser, record, &actor, outcome);
                 self.shadowed.insert(key);
             }
-            let key = self.key(first, record, &actor, outcome);
+            let key = self.key(first.position, record, &actor, outcome);
             let group = self.groups.entry(key).or_insert_with(|| Group::new(record, actor.clone()));
-            group.add(record, bytes, self.rule_set, first);
+            group.add(record, bytes, first);
             group.related.extend(related);
         }
     }
@@ -133,6 +143,7 @@ impl Group {
             addresses: Tally::default(),
             user_agents: Tally::default(),
             models: Tally::default(),
+            confidence: Confidence::Low,
             not_visible: Vec::new(),
             related: Vec::new(),
         };
@@ -147,7 +158,7 @@ impl Group {
         }
     }
 
-    fn add(&mut self, record: &Record<'_>, bytes: &[u8], rule_set: &RuleSet, position: usize) {
+    fn add(&mut self, record: &Record<'_>, bytes: &[u8], fired: &Fired) {
         let matched = &mut self.matched;
         matched.count += 1;
         if let Some(time) = record.time_ms() {
@@ -178,11 +189,8 @@ impl Group {
         if let Some(model) = record.model() {
             matched.models.add(model.to_owned());
         }
-        for field in rule_set.rules().get(position).into_iter().flat_map(|rule| &rule.fields) {
-            if not_visible(record, field, rule_set.operations()) {
-                self.not_visible.insert(field.clone());
-            }
-        }
+        matched.confidence = matched.confidence.max(fired.confidence);
+        self.not_visible.extend(fired.not_visible.iter().cloned());
     }
 
     fn finish(mut self, key: &Key, rule_set: &RuleSet, log: &Log) -> Option<Finding> {

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 pub use about_file::{FileProblem, about_file};
 pub use alert::{Alert, ChatNotice};
-pub(crate) use group::Groups;
+pub(crate) use group::{Fired, Groups};
 pub use ocsf::Form;
 
 use crate::{
@@ -77,6 +77,17 @@ pub enum Details {
     File(String),
 }
 
+/// How sure a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Confidence {
+    /// The rule could not decide, because something is hidden, and asks to be heard then.
+    Low,
+    /// The rule matches, but something hidden could show that it is wrong.
+    Medium,
+    /// Nothing hidden could change it.
+    High,
+}
+
 /// The records of one finding, summed up.
 #[derive(Debug, Clone)]
 pub struct Matched {
@@ -108,6 +119,8 @@ pub struct Matched {
     pub user_agents: Tally<String>,
     /// Models that were named.
     pub models: Tally<String>,
+    /// How sure it is: that of the surest record.
+    pub confidence: Confidence,
     /// Fields of the rule that CloudTrail hid in some record.
     pub not_visible: Vec<String>,
     /// Lesser rules of the same family that matched some of the records too.
@@ -193,6 +206,12 @@ impl Finding {
     #[must_use]
     pub fn family(&self) -> &str {
         self.about.family.as_deref().unwrap_or("other")
+    }
+
+    /// How sure it is.
+    #[must_use]
+    pub fn confidence(&self) -> Confidence {
+        self.matched().map_or(Confidence::High, |matched| matched.confidence)
     }
 
     /// The matched records, unless the finding is about a file.

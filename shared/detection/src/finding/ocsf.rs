@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
-use super::{Details, Finding, Matched, Tally};
+use super::{Confidence, Details, Finding, Matched, Tally};
 use crate::{
     record::{Actor, Outcome, Record, Resource},
     rules::About,
@@ -89,8 +89,11 @@ impl Finding {
         let matched = self.matched();
         let first = matched.and_then(|matched| matched.first_ms);
         let last = matched.and_then(|matched| matched.last_ms);
-        let hidden = matched.is_some_and(|matched| !matched.not_visible.is_empty());
-        let (confidence_id, confidence) = if hidden { (2, "Medium") } else { (3, "High") };
+        let (confidence_id, confidence) = match self.confidence() {
+            Confidence::Low => (1, "Low"),
+            Confidence::Medium => (2, "Medium"),
+            Confidence::High => (3, "High"),
+        };
         let mut value = json!({
             "activity_id": 1,
             "activity_name": "Create",

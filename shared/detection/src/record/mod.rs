@@ -3,7 +3,6 @@
 mod actor;
 mod outcome;
 mod target;
-mod visibility;
 
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -11,7 +10,6 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 pub use actor::Actor;
 pub use outcome::Outcome;
 pub use target::Resource;
-pub use visibility::not_visible;
 
 /// A parsed record. Every answer is optional: CloudTrail leaves out what it likes, and a record may hold anything.
 #[derive(Debug, Clone, Copy)]
@@ -98,8 +96,16 @@ impl<'a> Record<'a> {
         ["modelId", "model", "baseModelIdentifier", "foundationModel", "sourceModelArn"]
             .iter()
             .find_map(|member| self.at("requestParameters")?.get(*member)?.as_str())
-            .filter(|model| !visibility::is_hidden_literal(model))
+            .filter(|model| !is_hidden_literal(model))
     }
+}
+
+/// The exact texts that services write in place of a value.
+const HIDDEN: [&str; 3] = ["HIDDEN_DUE_TO_SECURITY_REASONS", "***", "REDACTED"];
+
+/// Whether a service wrote this in place of a value.
+pub(crate) fn is_hidden_literal(text: &str) -> bool {
+    HIDDEN.contains(&text)
 }
 
 /// From September 2001 to the year 2100.

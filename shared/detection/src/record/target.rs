@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Record, visibility::is_hidden_literal};
+use super::{Record, is_hidden_literal};
 
 /// Something that a call was about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

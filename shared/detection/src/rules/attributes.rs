@@ -5,7 +5,7 @@ use std::str::FromStr as _;
 use rsigma_parser::{Level, SigmaRule};
 use yaml_serde::Value;
 
-use super::check::Fault;
+use super::{WhenHidden, check::Fault};
 
 #[derive(Debug, Default)]
 pub(super) struct Attributes {
@@ -14,6 +14,7 @@ pub(super) struct Attributes {
     pub(super) level_failed: Option<Level>,
     pub(super) group_by: Vec<String>,
     pub(super) respond: Vec<String>,
+    pub(super) when_hidden: WhenHidden,
     /// Attributes that mean nothing here. Sigma allows them; a misspelt one of ours would hide among them.
     pub(super) unknown: Vec<String>,
 }
@@ -31,13 +32,15 @@ impl Attributes {
                 "level_failed" => attributes.level_failed = Some(level(name, value)?),
                 "group_by" => attributes.group_by = texts(name, value)?,
                 "respond" => attributes.respond = texts(name, value)?,
-                "when_hidden" if value.as_str() == Some("ignore") => {}
                 "when_hidden" => {
-                    return Err(Fault::new(
-                        name,
-                        "`when_hidden` asks for more than this version can judge",
-                        "write `when_hidden: ignore`, which is the default, or take it out",
-                    ));
+                    attributes.when_hidden = match value.as_str() {
+                        Some("ignore") => WhenHidden::Ignore,
+                        Some("alert") => WhenHidden::Alert,
+                        _ => {
+                            let remedy = "write `alert` or `ignore`, which is the default";
+                            return Err(Fault::new(name, "`when_hidden` is neither", remedy));
+                        }
+                    }
                 }
                 _ => attributes.unknown.push(name.clone()),
             }

@@ -80,13 +80,6 @@ fn check_detection(name: &str, detection: &Detection) -> Result<(), Fault> {
 
 fn check_item(name: &str, item: &DetectionItem) -> Result<(), Fault> {
     let field = item.field.name.as_deref().unwrap_or_default();
-    if field.is_empty() && item.field.has_modifier(Modifier::All) {
-        return Err(Fault::new(
-            "|all",
-            format!("`{name}` asks for all of several keywords, which this version cannot judge"),
-            "write one selection for each keyword and join them with `and` in the condition",
-        ));
-    }
     if item.values.is_empty() {
         return Err(Fault::new(
             field,

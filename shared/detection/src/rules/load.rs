@@ -10,7 +10,7 @@ use super::{
     About, Loaded, Rule, RuleSet,
     attributes::Attributes,
     check::{self, Fault},
-    engine::Compiled,
+    engine::Engine,
     index::Index,
     one_lower,
 };
@@ -66,17 +66,22 @@ pub(super) fn builtin() -> impl Iterator<Item = RuleFile> {
 }
 
 pub(super) fn load(files: impl IntoIterator<Item = RuleFile>) -> Loaded {
-    let (mut rules, mut index): (Vec<Rule>, _) = (Vec::new(), Index::default());
+    let (mut rules, mut engine, mut index): (Vec<Rule>, _, _) = (Vec::new(), Engine::default(), Index::default());
     let (mut refused, mut warnings) = (Vec::new(), Vec::new());
     let (mut ids, mut hash) = (HashSet::new(), Sha256::new());
     for file in files {
         match read(&file, &mut warnings) {
-            Ok((rule, _)) if !ids.insert(rule.about.id.clone()) => {
+            Ok((rule, _)) if ids.contains(&rule.about.id) => {
                 let remedy = "give each rule an id of its own";
                 refused.push(Fault::new("id:", "another rule has the same id", remedy).at(&file.path, &file.text));
             }
             Ok((rule, sigma)) => {
+                if let Err(fault) = engine.add(&sigma) {
+                    refused.push(fault.at(&file.path, &file.text));
+                    continue;
+                }
                 index.add(rules.len(), &sigma.detection);
+                ids.insert(rule.about.id.clone());
                 rules.push(rule);
                 // The length keeps one file's end from being another's beginning.
                 hash.update((file.text.len() as u64).to_be_bytes());
@@ -88,7 +93,7 @@ pub(super) fn load(files: impl IntoIterator<Item = RuleFile>) -> Loaded {
     let version = ids::hex(&hash.finalize()).chars().take(12).collect();
     // The committed list is read by a test; an unreadable one would only mean that no required member is known.
     let operations = Operations::builtin().unwrap_or_default();
-    Loaded { rule_set: RuleSet { rules, index, version, operations }, refused, warnings }
+    Loaded { rule_set: RuleSet { rules, engine, index, version, operations }, refused, warnings }
 }
 
 fn read(file: &RuleFile, warnings: &mut Vec<Warning>) -> Result<(Rule, SigmaRule), Fault> {
@@ -98,8 +103,6 @@ fn read(file: &RuleFile, warnings: &mut Vec<Warning>) -> Result<(Rule, SigmaRule
     let sigma = parse(&file.text)?;
     check::check(&sigma)?;
     let attributes = Attributes::of(&sigma)?;
-    let compiled = Compiled::new(&sigma)
-        .map_err(|error| Fault::new(quoted(&error).unwrap_or("detection:"), error.clone(), "mend its detection"))?;
 
     let mut warn = |text: String| warnings.push(Warning { path: file.path.clone(), text });
     let mut fields = Vec::new();
@@ -153,7 +156,7 @@ fn read(file: &RuleFile, warnings: &mut Vec<Warning>) -> Result<(Rule, SigmaRule
         level_denied: attributes.level_denied.unwrap_or(unsuccessful),
         level_failed: attributes.level_failed.unwrap_or(unsuccessful),
         group_by: attributes.group_by,
-        compiled,
+        when_hidden: attributes.when_hidden,
     };
     Ok((rule, sigma))
 }

@@ -11,12 +11,13 @@ pub mod proof;
 use std::sync::Arc;
 
 pub use check::Refused;
+pub use engine::Verdict;
 pub use folder::read_folder;
 pub use load::{Origin, RuleFile, Warning};
 pub use rsigma_parser::Level;
 
-use crate::{operations::Operations, record::Record};
-use engine::Compiled;
+use crate::operations::Operations;
+use engine::{Engine, Reading};
 use index::Index;
 
 /// What is said of a rule in a finding: everything but how it matches.
@@ -61,21 +62,25 @@ pub struct Rule {
     pub level_failed: Level,
     /// More fields that keep findings apart.
     pub group_by: Vec<String>,
-    compiled: Compiled,
+    /// What it does where something that it reads is not visible.
+    pub when_hidden: WhenHidden,
 }
 
-impl Rule {
-    /// Whether the rule matches the record.
-    #[must_use]
-    pub fn matches(&self, record: &Record<'_>) -> bool {
-        self.compiled.matches(record.value())
-    }
+/// What a rule does where it stays undecided because something that it reads is not visible.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WhenHidden {
+    /// A comparison with something hidden is false, as in plain Sigma.
+    #[default]
+    Ignore,
+    /// It fires all the same, with low confidence.
+    Alert,
 }
 
 /// All rules in force, checked and ready.
 #[derive(Debug)]
 pub struct RuleSet {
     rules: Vec<Rule>,
+    engine: Engine,
     index: Index,
     version: String,
     operations: Operations,
@@ -128,6 +133,52 @@ impl RuleSet {
     #[must_use]
     pub fn candidates(&self, event_source: &str, event_name: &str) -> Vec<usize> {
         self.index.candidates(event_source, event_name)
+    }
+
+    /// Reads from a record what the rules ask for.
+    ///
+    /// # Errors
+    /// When the record is not JSON.
+    pub fn read<'r>(&'r self, record: &'r [u8]) -> Result<Question<'r>, serde_json::Error> {
+        Ok(Question { rule_set: self, reading: self.engine.read(record, &self.operations)? })
+    }
+}
+
+/// A record that rules can be asked about.
+#[derive(Debug)]
+pub struct Question<'r> {
+    rule_set: &'r RuleSet,
+    reading: Reading<'r>,
+}
+
+impl Question<'_> {
+    /// What the rule at this position says.
+    pub fn ask(&mut self, position: usize) -> Verdict {
+        self.rule_set.engine.judge(position, &mut self.reading)
+    }
+
+    /// Whether the rule at this position fires: it matches, or asks to be heard where it cannot decide.
+    pub fn fires(&mut self, position: usize) -> bool {
+        let verdict = self.ask(position);
+        verdict.matches || (verdict.undecided && self.when_hidden(position) == WhenHidden::Alert)
+    }
+
+    /// What the rule at this position does where it cannot decide.
+    #[must_use]
+    pub fn when_hidden(&self, position: usize) -> WhenHidden {
+        self.rule_set.rules.get(position).map(|rule| rule.when_hidden).unwrap_or_default()
+    }
+
+    /// The fields of the rule at this position that the record does not show.
+    #[must_use]
+    pub fn not_visible(&self, position: usize) -> Vec<String> {
+        let fields = self.rule_set.rules.get(position).map(|rule| rule.fields.as_slice()).unwrap_or_default();
+        self.rule_set.engine.not_visible(fields, &self.reading)
+    }
+
+    /// Why the rule at this position does not match, part by part.
+    pub fn explain(&mut self, position: usize) -> Vec<String> {
+        self.rule_set.engine.explain(position, &mut self.reading)
     }
 }
 

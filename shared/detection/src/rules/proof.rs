@@ -5,7 +5,7 @@ use rsigma_parser::Level;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Rule;
+use super::RuleSet;
 use crate::{
     finding::severity_of,
     record::{Outcome, Record},
@@ -57,37 +57,45 @@ impl Proof {
         serde_json::from_str(text)
     }
 
-    /// Every case that does not hold, in one sentence each. Empty: the rule is proven.
+    /// How many cases must match, and how many must be ignored.
     #[must_use]
-    pub fn failures(&self, rule: &Rule) -> Vec<String> {
+    pub fn cases(&self) -> (usize, usize) {
+        (self.matches.len(), self.ignores.len())
+    }
+
+    /// Every case of the rule at `position` that does not hold, with the part of the condition that says no. Empty: the rule
+    /// is proven.
+    #[must_use]
+    pub fn failures(&self, rule_set: &RuleSet, position: usize) -> Vec<String> {
         let mut failures = Vec::new();
         for case in &self.matches {
-            if let Err(failure) = self.check_match(case, rule) {
+            if let Err(failure) = self.check_match(case, rule_set, position) {
                 failures.push(format!("must match because {}: {failure}", case.because));
             }
         }
         for case in &self.ignores {
             match self.record(case.change.as_ref(), case.record.as_ref()) {
-                Ok(record) if rule.matches(&Record::new(&record)) => {
-                    failures.push(format!("must ignore because {}: it matches", case.because));
-                }
-                Ok(_) => {}
+                Ok(record) => match asked(rule_set, position, &record) {
+                    Ok(None) => failures.push(format!("must ignore because {}: it matches", case.because)),
+                    Ok(Some(_)) => {}
+                    Err(failure) => failures.push(format!("must ignore because {}: {failure}", case.because)),
+                },
                 Err(failure) => failures.push(format!("must ignore because {}: {failure}", case.because)),
             }
         }
         failures
     }
 
-    fn check_match(&self, case: &Match, rule: &Rule) -> Result<(), String> {
+    fn check_match(&self, case: &Match, rule_set: &RuleSet, position: usize) -> Result<(), String> {
         let value = self.record(case.change.as_ref(), case.record.as_ref())?;
-        let record = Record::new(&value);
-        if !rule.matches(&record) {
-            return Err("it does not match".to_owned());
+        if let Some(why) = asked(rule_set, position, &value)? {
+            return Err(format!("it does not match; {}", why.join("; ")));
         }
-        let outcome = Outcome::of(&record);
+        let outcome = Outcome::of(&Record::new(&value));
         if outcome.as_str() != case.outcome {
             return Err(format!("its outcome is {}, not {}", outcome.as_str(), case.outcome));
         }
+        let Some(rule) = rule_set.rules().get(position) else { return Err("there is no such rule".to_owned()) };
         let severity = severity_of(rule, outcome);
         if severity != case.severity {
             return Err(format!("its severity is {}, not {}", severity.as_str(), case.severity.as_str()));
@@ -107,4 +115,12 @@ impl Proof {
             _ => Err("it needs either `change` or `record`".to_owned()),
         }
     }
+}
+
+/// Nothing if the rule fires on the record, else the parts of its condition that say no.
+fn asked(rule_set: &RuleSet, position: usize, record: &Value) -> Result<Option<Vec<String>>, String> {
+    let bytes = record.to_string();
+    let mut question =
+        rule_set.read(bytes.as_bytes()).map_err(|error| format!("its record cannot be read: {error}"))?;
+    Ok(if question.fires(position) { None } else { Some(question.explain(position)) })
 }

@@ -1,0 +1,249 @@
+//! One comparison of a value, as Sigma's modifiers define them. Knows nothing of fields or conditions.
+
+use std::{borrow::Cow, net::IpAddr};
+
+use ipnet::IpNet;
+use regex::Regex;
+
+use super::fields::Scalar;
+
+/// What a value is held against.
+#[derive(Debug)]
+pub(super) enum Comparison {
+    /// Text with wildcards.
+    Text(Pattern),
+    /// `re`.
+    Regex(Regex),
+    /// `cidr`.
+    Cidr(IpNet),
+    /// `lt`, `lte`, `gt`, `gte`.
+    Order(Order, f64),
+    /// A number, compared by value with a number and by its digits with text.
+    Number(f64, String),
+    /// A boolean, which CloudTrail writes as such or as text.
+    Bool(bool),
+    /// `null`.
+    Null,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+impl Comparison {
+    pub(super) fn holds(&self, value: &Scalar<'_>) -> bool {
+        match (self, value) {
+            (Self::Null, value) => *value == Scalar::Null,
+            // A rule may ask for the very words that a service writes in place of a value; `contains: a` does not mean them.
+            (Self::Text(pattern), Scalar::Hidden(text)) => pattern.is_plain() && pattern.matches(text),
+            (_, Scalar::Null | Scalar::Hidden(_)) => false,
+            (Self::Text(pattern), value) => value.text().is_some_and(|text| pattern.matches(&text)),
+            (Self::Regex(regex), value) => value.text().is_some_and(|text| regex.is_match(&text)),
+            (Self::Cidr(network), Scalar::Text(text)) => {
+                text.parse::<IpAddr>().is_ok_and(|address| network.contains(&address))
+            }
+            (Self::Order(order, than), value) => number(value).is_some_and(|number| match order {
+                Order::Less => number < *than,
+                Order::LessOrEqual => number <= *than,
+                Order::Greater => number > *than,
+                Order::GreaterOrEqual => number >= *than,
+            }),
+            // By text first: twelve digits of an account id are more than some numbers can tell apart.
+            (Self::Number(wanted, text), Scalar::Number(number)) => {
+                number.to_string() == *text || number.as_f64() == Some(*wanted)
+            }
+            (Self::Number(_, wanted), Scalar::Text(text)) => text == wanted,
+            (Self::Bool(wanted), Scalar::Bool(value)) => value == wanted,
+            (Self::Bool(wanted), Scalar::Text(text)) => {
+                text.eq_ignore_ascii_case(if *wanted { "true" } else { "false" })
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether it asks for a value's absence.
+    pub(super) fn wants_absence(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+}
+
+fn number(value: &Scalar<'_>) -> Option<f64> {
+    match value {
+        Scalar::Number(number) => number.as_f64(),
+        Scalar::Text(text) => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
+        _ => None,
+    }
+}
+
+/// Text with Sigma's wildcards: `*` for any characters, `?` for exactly one.
+#[derive(Debug, Clone)]
+pub(super) struct Pattern {
+    cased: bool,
+    /// The texts between the `*`s, each of characters and `?` (as `None`).
+    pieces: Vec<Piece>,
+}
+
+#[derive(Debug, Clone)]
+enum Piece {
+    Plain(String),
+    WithSingles(Vec<Option<char>>),
+}
+
+/// A character of a pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Symbol {
+    Char(char),
+    Single,
+    Any,
+}
+
+impl Pattern {
+    pub(super) fn new(symbols: &[Symbol], cased: bool) -> Self {
+        let pieces = symbols.split(|symbol| *symbol == Symbol::Any).map(|piece| {
+            let chars = piece.iter().flat_map(|symbol| match symbol {
+                Symbol::Char(c) if cased => vec![Some(*c)],
+                Symbol::Char(c) => c.to_lowercase().map(Some).collect(),
+                _ => vec![None],
+            });
+            let chars: Vec<Option<char>> = chars.collect();
+            match chars.iter().copied().collect::<Option<String>>() {
+                Some(plain) => Piece::Plain(plain),
+                None => Piece::WithSingles(chars),
+            }
+        });
+        Self { cased, pieces: pieces.collect() }
+    }
+
+    /// Whether it has no wildcard.
+    fn is_plain(&self) -> bool {
+        matches!(self.pieces.as_slice(), [Piece::Plain(_)])
+    }
+
+    pub(super) fn matches(&self, text: &str) -> bool {
+        let text = if self.cased { Cow::Borrowed(text) } else { lower(text) };
+        let Some((first, rest)) = self.pieces.split_first() else { return text.is_empty() };
+        let Some((last, middle)) = rest.split_last() else { return first.at_start(&text) == Some(text.len()) };
+        let Some(mut at) = first.at_start(&text) else { return false };
+        // The leftmost place for each piece leaves the most room for those after it, so nothing is ever tried again.
+        for piece in middle {
+            match text.get(at..).and_then(|rest| piece.find(rest)) {
+                Some(end) => at += end,
+                None => return false,
+            }
+        }
+        text.get(at..).is_some_and(|rest| last.at_end(rest))
+    }
+}
+
+impl Piece {
+    /// Where the piece ends if the text begins with it.
+    fn at_start(&self, text: &str) -> Option<usize> {
+        match self {
+            Self::Plain(plain) => text.starts_with(plain.as_str()).then_some(plain.len()),
+            Self::WithSingles(wanted) => {
+                let mut chars = text.chars();
+                for wanted in wanted {
+                    let c = chars.next()?;
+                    if wanted.is_some_and(|wanted| wanted != c) {
+                        return None;
+                    }
+                }
+                Some(text.len() - chars.as_str().len())
+            }
+        }
+    }
+
+    /// Where the leftmost occurrence ends.
+    fn find(&self, text: &str) -> Option<usize> {
+        match self {
+            Self::Plain(plain) => text.find(plain.as_str()).map(|at| at + plain.len()),
+            Self::WithSingles(_) => text
+                .char_indices()
+                .map(|(at, _)| at)
+                .chain([text.len()])
+                .find_map(|at| self.at_start(text.get(at..)?).map(|length| at + length)),
+        }
+    }
+
+    fn at_end(&self, text: &str) -> bool {
+        match self {
+            Self::Plain(plain) => text.ends_with(plain.as_str()),
+            Self::WithSingles(wanted) => {
+                let mut chars = text.chars().rev();
+                wanted.iter().rev().all(|wanted| chars.next().is_some_and(|c| wanted.is_none_or(|wanted| wanted == c)))
+            }
+        }
+    }
+}
+
+/// Case folded as Sigma's engines do it.
+pub(super) fn lower(text: &str) -> Cow<'_, str> {
+    if text.bytes().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii()) {
+        Cow::Owned(text.to_lowercase())
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pattern(text: &str, cased: bool) -> Pattern {
+        let symbols: Vec<Symbol> = text
+            .chars()
+            .map(|c| match c {
+                '*' => Symbol::Any,
+                '?' => Symbol::Single,
+                c => Symbol::Char(c),
+            })
+            .collect();
+        Pattern::new(&symbols, cased)
+    }
+
+    /// Every pattern against every text of a small alphabet, held against the same question asked of a regex.
+    #[test]
+    fn wildcards_are_those_of_a_regex() {
+        let all = |alphabet: &[char], most: u32| -> Vec<String> {
+            let mut words = vec![String::new()];
+            let mut last = words.clone();
+            for _ in 0..most {
+                last = last.iter().flat_map(|word| alphabet.iter().map(move |c| format!("{word}{c}"))).collect();
+                words.extend(last.iter().cloned());
+            }
+            words
+        };
+        let texts = all(&['a', 'b', 'ü'], 5);
+        for wanted in all(&['a', 'b', '*', '?'], 4) {
+            let symbol = |c: char| match c {
+                '*' => "(?s:.*)".to_owned(),
+                '?' => "(?s:.)".to_owned(),
+                c => c.to_string(),
+            };
+            let regex = format!("^{}$", wanted.chars().map(symbol).collect::<String>());
+            let regex = Regex::new(&regex).unwrap();
+            let pattern = pattern(&wanted, true);
+            for text in &texts {
+                assert_eq!(pattern.matches(text), regex.is_match(text), "{wanted} against {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn case_is_folded_unless_it_counts() {
+        assert!(pattern("DELETEGuardrail", false).matches("deleteGUARDRAIL"));
+        assert!(!pattern("DELETEGuardrail", true).matches("deleteGUARDRAIL"));
+        assert!(pattern("*ÄB?", false).matches("xäBc"));
+        assert!(pattern("", false).matches("") && !pattern("", false).matches("x"));
+    }
+
+    #[test]
+    fn a_hostile_pattern_costs_no_time() {
+        let text = "a".repeat(50_000);
+        assert!(!pattern("*a*a*a*a*a*a*a*a*b", false).matches(&text));
+    }
+}

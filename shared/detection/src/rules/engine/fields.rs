@@ -1,0 +1,315 @@
+//! The few fields that a rule set reads, taken from a record's bytes in one pass: a record is never turned into a document
+//! to be judged. Knows what CloudTrail hides, and nothing of rules.
+
+use std::{borrow::Cow, collections::HashMap, fmt};
+
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Number;
+
+use crate::{operations::Operations, record::is_hidden_literal};
+
+/// Only what the caller sent and got can be hidden; elsewhere a user may well be called `***`.
+const TREES: [&str; 2] = ["requestParameters", "responseElements"];
+
+/// The place of a field in [`Values`].
+pub(super) type Slot = usize;
+
+/// All fields that a rule set reads, as a tree over the members of a record.
+#[derive(Debug)]
+pub(super) struct Fields {
+    nodes: Vec<Node>,
+    slots: HashMap<String, Slot>,
+    /// For a slot below `requestParameters`, the request's own member that it lies in.
+    members: Vec<Option<(String, usize)>>,
+}
+
+#[derive(Debug, Default)]
+struct Node {
+    children: HashMap<String, usize>,
+    slot: Option<Slot>,
+    /// Every slot here and below.
+    below: Vec<Slot>,
+}
+
+impl Default for Fields {
+    fn default() -> Self {
+        Self { nodes: vec![Node::default()], slots: HashMap::new(), members: Vec::new() }
+    }
+}
+
+impl Fields {
+    /// The slot of a field, which is a path of member names separated by dots.
+    pub(super) fn slot(&mut self, field: &str) -> Slot {
+        if let Some(slot) = self.slots.get(field) {
+            return *slot;
+        }
+        let slot = self.members.len();
+        self.slots.insert(field.to_owned(), slot);
+        let (mut at, mut path) = (0, Vec::new());
+        for name in field.split('.') {
+            let next = self.nodes.len();
+            let Some(node) = self.nodes.get_mut(at) else { break };
+            at = *node.children.entry(name.to_owned()).or_insert(next);
+            if at == next {
+                self.nodes.push(Node::default());
+            }
+            path.push((name, at));
+        }
+        for (_, at) in &path {
+            if let Some(node) = self.nodes.get_mut(*at) {
+                node.below.push(slot);
+            }
+        }
+        if let Some(node) = self.nodes.get_mut(at) {
+            node.slot = Some(slot);
+        }
+        self.members.push(match path.as_slice() {
+            [("requestParameters", _), (member, at), ..] => Some(((*member).to_owned(), *at)),
+            _ => None,
+        });
+        slot
+    }
+
+    /// The slot of a field that some rule reads.
+    pub(super) fn find(&self, field: &str) -> Option<Slot> {
+        self.slots.get(field).copied()
+    }
+
+    /// Takes the fields out of a record.
+    ///
+    /// # Errors
+    /// When the record is not JSON, or is nested deeper than 128 levels.
+    pub(super) fn read<'de>(
+        &self,
+        record: &'de [u8],
+        operations: &Operations,
+    ) -> Result<Values<'de>, serde_json::Error> {
+        let mut values = Values {
+            fields: (0..self.members.len()).map(|_| Field::default()).collect(),
+            seen: vec![false; self.nodes.len()],
+        };
+        let mut json = serde_json::Deserializer::from_slice(record);
+        Walk { fields: self, at: 0, values: &mut values, hideable: false }.deserialize(&mut json)?;
+        json.end()?;
+        self.miss_required(&mut values, operations);
+        Ok(values)
+    }
+
+    /// A member that the operation requires and that is missing was there, and was hidden.
+    fn miss_required(&self, values: &mut Values<'_>, operations: &Operations) {
+        let name = |field: &str| match self.slots.get(field).and_then(|slot| values.fields.get(*slot)?.scalars.first())
+        {
+            Some(Scalar::Text(text)) => text.clone().into_owned(),
+            _ => String::new(),
+        };
+        let Some(operation) = operations.get(&name("eventSource"), &name("eventName")) else { return };
+        for (member, field) in self.members.iter().zip(&mut values.fields) {
+            let Some((member, at)) = member else { continue };
+            if operation.required.contains(member) && !values.seen.get(*at).copied().unwrap_or(false) {
+                field.hidden = true;
+            }
+        }
+    }
+}
+
+/// What a record holds in the fields of a rule set.
+#[derive(Debug)]
+pub(super) struct Values<'de> {
+    fields: Vec<Field<'de>>,
+    /// Nodes of the tree at which something other than `null` stands.
+    seen: Vec<bool>,
+}
+
+/// What a record holds in one field.
+#[derive(Debug, Default)]
+pub(super) struct Field<'de> {
+    /// All values: several where the way to them leads through an array.
+    pub(super) scalars: Vec<Scalar<'de>>,
+    /// Something other than `null` stands here.
+    pub(super) exists: bool,
+    /// Something stood here, or may have stood here, that CloudTrail does not show.
+    pub(super) hidden: bool,
+}
+
+impl<'de> Values<'de> {
+    pub(super) fn field(&self, slot: Slot) -> Option<&Field<'de>> {
+        self.fields.get(slot)
+    }
+}
+
+/// One value of a field.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Scalar<'de> {
+    Text(Cow<'de, str>),
+    Number(Number),
+    Bool(bool),
+    Null,
+    /// What a service wrote in place of a value.
+    Hidden(Cow<'de, str>),
+}
+
+impl Scalar<'_> {
+    /// The value as text, as CloudTrail would write it in quotes; nothing for `null` and for what is hidden.
+    pub(super) fn text(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Text(text) => Some(Cow::Borrowed(text)),
+            Self::Number(number) => Some(Cow::Owned(number.to_string())),
+            Self::Bool(true) => Some(Cow::Borrowed("true")),
+            Self::Bool(false) => Some(Cow::Borrowed("false")),
+            Self::Null | Self::Hidden(_) => None,
+        }
+    }
+}
+
+/// Walks a record along the tree of fields and skips everything else.
+struct Walk<'f, 'v, 'de> {
+    fields: &'f Fields,
+    at: usize,
+    values: &'v mut Values<'de>,
+    hideable: bool,
+}
+
+impl<'de> Walk<'_, '_, 'de> {
+    fn node(&self) -> Option<&Node> {
+        self.fields.nodes.get(self.at)
+    }
+
+    fn field(&mut self) -> Option<&mut Field<'de>> {
+        let slot = self.node()?.slot?;
+        self.values.fields.get_mut(slot)
+    }
+
+    fn seen(&mut self) {
+        if let Some(seen) = self.values.seen.get_mut(self.at) {
+            *seen = true;
+        }
+        if let Some(field) = self.field() {
+            field.exists = true;
+        }
+    }
+
+    fn scalar(mut self, scalar: Scalar<'de>) {
+        if scalar != Scalar::Null {
+            self.seen();
+        }
+        let scalar = match scalar {
+            Scalar::Text(text) if self.hideable && is_hidden_literal(&text) => {
+                self.hide_below();
+                Scalar::Hidden(text)
+            }
+            scalar => scalar,
+        };
+        if let Some(field) = self.field() {
+            field.scalars.push(scalar);
+        }
+    }
+
+    fn hide_below(&mut self) {
+        let fields = self.fields;
+        for slot in fields.nodes.get(self.at).into_iter().flat_map(|node| &node.below) {
+            if let Some(field) = self.values.fields.get_mut(*slot) {
+                field.hidden = true;
+            }
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Walk<'_, '_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+/// A member's name, borrowed from the record where it is written without escapes.
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de> Visitor<'de> for Walk<'_, '_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        self.seen();
+        while let Some(Name(name)) = map.next_key()? {
+            let child = self.node().and_then(|node| node.children.get(name.as_ref()).copied());
+            if self.hideable && name == "omitted" {
+                // As CloudTrail writes it, not a parameter that happens to have this name and another meaning.
+                let omitted: serde_json::Value = map.next_value()?;
+                if omitted == serde_json::Value::Bool(true) {
+                    self.hide_below();
+                }
+                if let Some(at) = child {
+                    let walk = Walk { fields: self.fields, at, values: self.values, hideable: true };
+                    walk.scalar(scalar_of(omitted));
+                }
+                continue;
+            }
+            match child {
+                Some(at) => {
+                    let hideable = self.hideable || (self.at == 0 && TREES.contains(&name.as_ref()));
+                    map.next_value_seed(Walk { fields: self.fields, at, values: self.values, hideable })?;
+                }
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
+        self.seen();
+        let (fields, at, hideable) = (self.fields, self.at, self.hideable);
+        while seq.next_element_seed(Walk { fields, at, values: self.values, hideable })?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<(), E> {
+        self.scalar(Scalar::Text(Cow::Borrowed(text)));
+        Ok(())
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        self.scalar(Scalar::Text(Cow::Owned(text.to_owned())));
+        Ok(())
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
+        self.scalar(Scalar::Bool(value));
+        Ok(())
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
+        self.scalar(Scalar::Number(value.into()));
+        Ok(())
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
+        self.scalar(Scalar::Number(value.into()));
+        Ok(())
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
+        self.scalar(Number::from_f64(value).map_or(Scalar::Null, Scalar::Number));
+        Ok(())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        self.scalar(Scalar::Null);
+        Ok(())
+    }
+}
+
+fn scalar_of(value: serde_json::Value) -> Scalar<'static> {
+    match value {
+        serde_json::Value::String(text) => Scalar::Text(Cow::Owned(text)),
+        serde_json::Value::Number(number) => Scalar::Number(number),
+        serde_json::Value::Bool(value) => Scalar::Bool(value),
+        _ => Scalar::Null,
+    }
+}
