@@ -62,6 +62,8 @@ fn bucket_copy() -> TempDir {
     write(&key("b"), &log(&[ordinary(3)]));
     write("AWSLogs/111122223333/CloudTrail-Digest/eu-central-1/2026/11/22/d.json.gz", b"a digest");
     write("AWSLogs/111122223333/notes.txt", b"no log");
+    // As log shippers and deduplicating stores leave them.
+    std::os::unix::fs::symlink(folder.path().join(key("b")), folder.path().join("link.json.gz")).unwrap();
     write("unpacked.json", &document(&[delete_guardrail(4, &json!({"errorCode": "AccessDenied"}))]));
     folder
 }
@@ -80,7 +82,7 @@ fn a_folder_is_scanned_and_json_is_one_finding_a_line() {
     assert!(findings.iter().all(|finding| schema.violations(finding).is_empty()));
     let severities: Vec<&str> = findings.iter().map(|finding| finding["severity"].as_str().unwrap()).collect();
     assert_eq!(severities, ["High", "Medium"], "not on a terminal, so JSON, in the order of the files");
-    assert!(ran.err.ends_with("3 logs, 4 records, 2 findings; 1 files skipped, 0 not read whole\n"), "{}", ran.err);
+    assert!(ran.err.ends_with("4 logs, 5 records, 2 findings; 1 files skipped, 0 not read whole\n"), "{}", ran.err);
 }
 
 #[test]
@@ -169,6 +171,9 @@ fn rules_of_a_folder_are_added_and_a_wrong_one_is_status_2() {
     assert_eq!((ran.status, ran.out.lines().count()), (2, 1));
     assert!(ran.err.contains("wrong.yml:3: its logsource is not CloudTrail"), "{}", ran.err);
     assert_eq!(scan(&["--rules", "missing", text(&log)]).status, 2);
+    let empty = tempfile::tempdir().unwrap();
+    assert!(scan(&["--rules", text(empty.path()), text(&log)]).err.contains("holds no .yml file"));
+    assert_eq!(scan(&["--rules", "rules", text(&log)]).status, 0, "the built-in rules are not taken twice");
 }
 
 #[test]

@@ -210,12 +210,13 @@ fn the_training_data_is_in_the_finding() {
     let path = repository("events/logs/training-data-from-another-bucket.json");
     let audited = audit(&fs::read(path).unwrap(), &key("log"));
     let finding = only(&audited);
-    let location = finding.matched().unwrap().records[0]["requestParameters"]["trainingDataConfig"]["s3Uri"].clone();
+    let record: Value = serde_json::from_str(&finding.matched().unwrap().records[0]).unwrap();
+    let location = record["requestParameters"]["trainingDataConfig"]["s3Uri"].clone();
     let location = location.as_str().unwrap();
     assert!(finding.summary().contains(location), "{}", finding.summary());
     let resources = finding.ocsf()["resources"].to_string();
     assert!(resources.contains(location), "{resources}");
-    assert!(Alert::of(&[finding]).unwrap().body.contains(location));
+    assert!(Alert::of(&[finding], 0).unwrap().body.contains(location));
 }
 
 /// Everything that the situations give, as it would be published.
@@ -294,7 +295,52 @@ fn an_oversize_finding_is_trimmed_from_the_evidence_inwards() {
         );
         assert!(value["finding_info"]["related_events"].as_array().unwrap().len() > 100);
     }
-    assert_eq!(before, ["records", "evidences", "text", "counts", "event_ids"]);
+    assert_eq!(before, ["records", "evidences", "text", "counts", "lists", "event_ids"]);
+}
+
+/// Members that no value can hold are no place to hide in.
+#[test]
+fn what_cannot_be_held_as_a_value_hides_nothing() {
+    let text = |member: &str| {
+        let record = delete_guardrail(1, &json!({})).to_string();
+        format!(
+            r#"{{"Records":[{}]}}"#,
+            record.replacen(r#""requestParameters":{"#, &format!(r#""requestParameters":{{"x":{member},"#), 1)
+        )
+    };
+    for member in [format!("{}1{}", "[".repeat(200), "]".repeat(200)), "1e999".to_owned(), r#""\ud83d""#.to_owned()] {
+        let audited = audit(text(&member).as_bytes(), &key("log"));
+        let finding = only(&audited);
+        assert_eq!((finding.severity_name(), audited.records.unreadable), ("High", 0), "{member}");
+        assert_eq!(SCHEMA.violations(&finding.ocsf()), [""; 0]);
+    }
+    // A record that is an array of the right words is no record.
+    let audited = audit(br#"{"Records":[["bedrock.amazonaws.com","DeleteGuardrail"]]}"#, &key("log"));
+    assert_eq!((audited.records.unreadable, audited.records.matched), (1, 0));
+}
+
+/// SQS takes no U+FFFE and no U+FFFF: a message with one of them would be lost behind SNS.
+#[test]
+fn what_leaves_can_be_carried_by_sqs() {
+    let audited = found(&[delete_guardrail(1, &json!({"userAgent": "a\u{ffff}b\u{fffe}c"}))]);
+    let finding = only(&audited);
+    let carried = |text: &str| {
+        text.chars()
+            .all(|c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..))
+    };
+    let json = finding.to_ocsf(255 * 1024, Form::Full);
+    assert!(carried(&json));
+    let value: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(value["evidences"][0]["http_request"]["user_agent"], "a\u{ffff}b\u{fffe}c", "and says the same");
+    assert!(carried(&Alert::of(&[finding], 0).unwrap().body));
+}
+
+#[test]
+fn an_event_that_is_delivered_twice_counts_once() {
+    let record = delete_guardrail(1, &json!({}));
+    let audited = found(&[record.clone(), record]);
+    let matched = only(&audited).matched().unwrap();
+    assert_eq!((matched.count, matched.event_ids_total, audited.records.matched), (1, 1, 2));
 }
 
 #[test]
@@ -327,7 +373,7 @@ fn attributes_are_ten_and_never_empty() {
 #[test]
 fn an_alert_answers_what_a_person_asks() {
     let audited = found(&[delete_guardrail(1, &json!({}))]);
-    let Alert { subject, body } = Alert::of(&[only(&audited)]).unwrap();
+    let Alert { subject, body } = Alert::of(&[only(&audited)], 0).unwrap();
     assert_eq!(subject, "[bedrock-audit] High: Bedrock guardrail deleted (success) in 111122223333");
     for expected in [
         "DeleteGuardrail at bedrock.amazonaws.com: it succeeded",
@@ -354,18 +400,18 @@ fn many_findings_are_one_alert_and_the_worst_comes_first() {
         .collect();
     let audited = found(&records);
     let findings: Vec<&Finding> = audited.findings.iter().collect();
-    let alert = Alert::of(&findings).unwrap();
+    let alert = Alert::of(&findings, 0).unwrap();
     assert!(alert.subject.ends_with("in 111122223333 and 29 more") && alert.subject.len() < 100, "{}", alert.subject);
     assert!(alert.body.find("[HIGH]").unwrap() < alert.body.find("[MEDIUM]").unwrap());
     assert!(alert.body.contains("20 more findings are not told here"));
-    assert_eq!((Alert::of(&[]), ChatNotice::of(&[])), (None, None));
+    assert_eq!((Alert::of(&[], 0), ChatNotice::of(&[], 0)), (None, None));
 }
 
 #[test]
 fn a_chat_notice_is_what_amazon_q_shows() {
     let hostile = json!({"requestParameters": {"guardrailIdentifier": "`<!channel> <https://x|y> @here *b*"}});
     let audited = found(&[delete_guardrail(1, &hostile)]);
-    let notice: Value = serde_json::from_str(&ChatNotice::of(&[only(&audited)]).unwrap().json).unwrap();
+    let notice: Value = serde_json::from_str(&ChatNotice::of(&[only(&audited)], 0).unwrap().json).unwrap();
     assert_eq!((&notice["version"], &notice["source"]), (&json!("1.0"), &json!("custom")));
     assert_eq!(notice["content"]["textType"], "client-markdown");
     assert!(notice["content"]["title"].as_str().unwrap().contains("Bedrock guardrail deleted (success)"));
@@ -393,7 +439,7 @@ proptest! {
         prop_assert!(json.len() <= 255 * 1024);
         let violations = SCHEMA.violations(&serde_json::from_str(&json).unwrap());
         prop_assert_eq!(violations, Vec::<String>::new());
-        let alert = Alert::of(&[finding]).unwrap();
+        let alert = Alert::of(&[finding], 0).unwrap();
         prop_assert!(alert.subject.len() < 100 && alert.subject.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
         let harmless = |c: char| c == '\n' || !(c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'));
         prop_assert!(alert.body.chars().all(harmless));

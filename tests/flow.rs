@@ -92,7 +92,7 @@ impl Publisher for &MemoryTopics {
         vec![Ok(()); findings.len()]
     }
 
-    async fn alert(&self, findings: &[&Finding]) -> Result<(), String> {
+    async fn alert(&self, findings: &[&Finding], _: usize) -> Result<(), String> {
         if self.refuse_alerts {
             return Err("an alert was not published: no".to_owned());
         }
@@ -137,7 +137,7 @@ impl Bench {
 
     /// Every invocation's ledger must balance, whatever happened in it.
     async fn wake(&self, event: Value) -> Invocation {
-        let invocation = self.handler().handle(event).await;
+        let invocation = self.handler().handle(event, Duration::from_secs(120)).await;
         assert_eq!(invocation.ledger.imbalances(), Vec::<String>::new());
         invocation
     }
@@ -452,8 +452,8 @@ async fn a_wrong_rule_file_is_a_finding_once_and_the_rest_is_in_force() {
     let mut bench = Bench::with("one", bad_log());
     bench.rule_files = vec![RuleFile { path: "/opt/rules/mine.yml".to_owned(), text: "title: T\nlogsource:\n    product: gcp\n    service: x\ndetection:\n    a:\n        b: c\n    condition: a\n".to_owned(), origin: Origin::Outside }];
     let handler = bench.handler();
-    assert!(handler.handle(s3(&["one"])).await.answer.is_ok());
-    assert!(handler.handle(s3(&["one"])).await.answer.is_ok());
+    assert!(handler.handle(s3(&["one"]), Duration::from_secs(120)).await.answer.is_ok());
+    assert!(handler.handle(s3(&["one"]), Duration::from_secs(120)).await.answer.is_ok());
     assert_eq!(bench.titles(), ["A rule file was left out", DELETED, DELETED]);
     let findings = bench.topics.findings.lock().unwrap();
     assert!(
@@ -476,4 +476,85 @@ async fn a_flood_stays_few_messages() {
     let bench = Bench::with("flood", log(&records));
     let ledger = tokio::time::timeout(Duration::from_secs(300), bench.wake(s3(&["flood"]))).await.unwrap().ledger;
     assert_eq!((bench.titles().len(), ledger.records.matched), (1, 30_000));
+}
+
+/// A name that AWS invents tomorrow on a Bedrock source is a finding, one for each operation, account and log.
+#[tokio::test]
+async fn an_operation_that_nobody_knows_is_a_finding() {
+    let unknown = |n, name: &str, change: Value| {
+        let mut record = delete_guardrail(n, &change);
+        record["eventName"] = json!(name);
+        record
+    };
+    let records = [
+        unknown(1, "OpenTheGates", json!({})),
+        unknown(2, "OpenTheGates", json!({"userIdentity": {"arn": "arn:aws:iam::111122223333:user/another"}})),
+        unknown(3, "OpenTheGates", json!({"recipientAccountId": "444455556666"})),
+        unknown(4, "OpenTheGates", json!({"eventType": "AwsServiceEvent"})),
+        unknown(5, "OpenTheGates", json!({"eventSource": "s3.amazonaws.com"})),
+        unknown(6, "GetGuardrail", json!({})),
+        unknown(7, "CreateInference", json!({"eventSource": "bedrock-mantle.amazonaws.com"})),
+    ];
+    let bench = Bench::with("new", log(&records));
+    let ledger = bench.wake(s3(&["new"])).await.ledger;
+    assert_eq!(bench.titles(), ["Bedrock operation that this version does not know (success)"; 2]);
+    assert_eq!((ledger.records.matched, ledger.records.unmatched), (3, 4));
+    let findings = bench.topics.findings.lock().unwrap();
+    assert!(findings.iter().all(|finding| finding.severity_name() == "Low"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_there_is_no_time_for_comes_again_and_the_ledger_says_so() {
+    let bytes = bad_log();
+    let bench = Bench::with("good", bytes.clone());
+    bench.put("slow", [Get::StallsAfter(bytes, 10)]);
+    let event = sqs(&[("m1", s3(&["good"])), ("m2", s3(&["slow"]))]);
+    let invocation = bench.handler().handle(event, Duration::from_secs(15)).await;
+    assert_eq!(invocation.ledger.imbalances(), Vec::<String>::new());
+    assert_eq!(given_back(&invocation), ["m2"]);
+    assert_eq!((bench.titles(), bench.alerts().len()), (vec![DELETED.to_owned()], 1));
+    assert_eq!((invocation.ledger.logs.audited, invocation.ledger.logs.failed), (1, 1));
+}
+
+#[tokio::test]
+async fn people_are_told_of_a_wrong_rule_even_if_the_first_alert_fails() {
+    let mut bench = Bench::with("quiet", log(&[ordinary(1)]));
+    bench.environment = vec![("ALERT_MIN_SEVERITY", "medium")];
+    bench.rule_files =
+        vec![RuleFile { path: "mine.yml".to_owned(), text: "title: [".to_owned(), origin: Origin::Outside }];
+    bench.topics.refuse_alerts = true;
+    let first = bench.wake(s3(&["quiet"])).await;
+    assert!(first.answer.is_err());
+    assert_eq!(first.ledger.alerts_failed, 1);
+
+    bench.topics.refuse_alerts = false;
+    let handler = bench.handler();
+    handler.handle(s3(&["quiet"]), Duration::from_secs(120)).await;
+    handler.handle(s3(&["quiet"]), Duration::from_secs(120)).await;
+    assert_eq!(bench.alerts(), [["A rule file was left out"]]);
+}
+
+/// Whoever is denied everything cannot bury a finding, or our memory, under a million others.
+#[tokio::test]
+async fn targets_tried_in_vain_are_told_apart_up_to_a_point() {
+    let mut records: Vec<Value> = (0..3_000)
+        .map(|n| {
+            delete_guardrail(
+                n,
+                &json!({"errorCode": "AccessDenied", "requestParameters": {"guardrailIdentifier": format!("gr-{n}")}}),
+            )
+        })
+        .collect();
+    records.push(delete_guardrail(9_999, &json!({})));
+    let bench = Bench::with("flood", log(&records));
+    let ledger = bench.wake(s3(&["flood"])).await.ledger;
+    assert_eq!((ledger.findings.published, ledger.records.matched), (102, 3_001));
+    let findings = bench.topics.findings.lock().unwrap();
+    assert_eq!(findings[0].title(), DELETED, "the worst comes first");
+    assert_eq!(findings.iter().map(|finding| finding.matched().unwrap().count).max(), Some(2_900));
+    assert_eq!(
+        findings.iter().map(|finding| finding.matched().unwrap().count).sum::<u64>(),
+        3_001,
+        "and none is forgotten"
+    );
 }

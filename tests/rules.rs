@@ -73,7 +73,9 @@ fn a_wrong_proof_is_told() {
     let record = delete_guardrail(1, &json!({}));
     let fails = |matches: Value, ignores: Value| {
         let proof = json!({"base": record, "matches": matches, "ignores": ignores}).to_string();
-        Proof::parse(&proof).unwrap().failures(&BUILTIN, position)
+        let mut failures = Proof::parse(&proof).unwrap().failures(&BUILTIN, position);
+        failures.retain(|failure| !failure.starts_with("it needs a record to match"));
+        failures
     };
     let case = |outcome: &str, severity: &str, change: Value| json!([{"because": "x", "outcome": outcome, "severity": severity, "change": change}]);
     assert_eq!(fails(case("success", "high", json!({})), json!([])), Vec::<String>::new());

@@ -13,7 +13,12 @@ use crate::{Ended, complain, table};
 /// The built-in rules and those of a folder, with everything odd told on stderr.
 pub(crate) fn load(folder: Option<&Path>) -> io::Result<Loaded> {
     let (files, unread) = match folder {
-        Some(folder) => read(folder)?,
+        Some(folder) => match read(folder)? {
+            (files, unread) if files.is_empty() && unread.is_empty() => {
+                return Err(io::Error::other(format!("{} holds no .yml file", folder.display())));
+            }
+            read => read,
+        },
         None => Default::default(),
     };
     let mut loaded = RuleSet::load(files);
@@ -42,7 +47,8 @@ pub(crate) fn check(folder: &Path) -> io::Result<Ended> {
 
 pub(crate) fn test(folder: &Path) -> io::Result<Ended> {
     let loaded = load_only(folder)?;
-    let mut ended = if loaded.refused.is_empty() { Ended::Clean } else { Ended::NotRead };
+    let none = loaded.rule_set.rules().is_empty();
+    let mut ended = if loaded.refused.is_empty() && !none { Ended::Clean } else { Ended::NotRead };
     let (mut proven, mut unproven) = (0, 0);
     let mut out = io::stdout().lock();
     for (position, rule) in loaded.rule_set.rules().iter().enumerate() {

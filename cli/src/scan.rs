@@ -31,6 +31,8 @@ struct Total {
     skipped: u64,
     not_read: u64,
     records: RecordCounts,
+    found: u64,
+    /// Kept for the table alone.
     findings: Vec<Finding>,
     left_out: u64,
 }
@@ -47,7 +49,11 @@ pub(crate) fn scan(arguments: &ScanArguments) -> io::Result<Ended> {
     for path in &files {
         progress.inc(1);
         match audit(path, rule_set, arguments.max_unpacked * 1024 * 1024) {
-            Ok(audited) => enter(audited, least, format, &mut total, &progress)?,
+            Ok(audited) => match enter(audited, least, format, &mut total, &progress) {
+                // The reader of the pipe has seen enough.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
+                entered => entered?,
+            },
             Err(error) => {
                 total.not_read += 1;
                 progress.suspend(|| complain(&format!("{} cannot be read: {error}", path.display())));
@@ -60,7 +66,7 @@ pub(crate) fn scan(arguments: &ScanArguments) -> io::Result<Ended> {
         total.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity_id()));
         table::findings(&total.findings, &mut io::stdout().lock())?;
     }
-    let found = total.findings.len();
+    let found = total.found;
     let left_out = match total.left_out {
         0 => String::new(),
         left_out => format!(" ({left_out} more below the lowest severity asked for)"),
@@ -87,7 +93,7 @@ fn files(paths: &[PathBuf], total: &mut Total) -> Vec<PathBuf> {
         }
         let before = files.len();
         let skipped = total.skipped;
-        for entry in WalkDir::new(path).sort_by_file_name() {
+        for entry in WalkDir::new(path).follow_links(true).sort_by_file_name() {
             match entry {
                 Ok(entry) if entry.file_type().is_file() && is_log_name(entry.path()) => {
                     if is_other(entry.path()) {
@@ -155,6 +161,7 @@ fn enter(audited: Audited, least: u8, format: Format, total: &mut Total, progres
     let (findings, left_out): (Vec<_>, Vec<_>) =
         audited.findings.into_iter().partition(|finding| finding.severity_id() >= least);
     total.left_out += left_out.len() as u64;
+    total.found += findings.len() as u64;
     if format == Format::Json {
         // As they are found, so that a long scan can be watched through a pipe.
         progress.suspend(|| {
@@ -162,7 +169,12 @@ fn enter(audited: Audited, least: u8, format: Format, total: &mut Total, progres
             findings.iter().try_for_each(|finding| writeln!(out, "{}", finding.to_ocsf(NO_LIMIT, Form::Full)))
         })?;
     }
-    total.findings.extend(findings);
+    if format == Format::Table {
+        total.findings.extend(findings.into_iter().map(|mut finding| {
+            finding.forget_records();
+            finding
+        }));
+    }
     Ok(())
 }
 

@@ -70,13 +70,14 @@ impl Config {
         let findings_topic_arn = get("FINDINGS_TOPIC_ARN").unwrap_or_default();
         if !is_topic_arn(&findings_topic_arn) {
             wrong.push(
-                "FINDINGS_TOPIC_ARN is missing or no topic's ARN, set it to arn:aws:sns:REGION:ACCOUNT:NAME".to_owned(),
+                "FINDINGS_TOPIC_ARN is missing or no standard topic's ARN, set it to arn:aws:sns:REGION:ACCOUNT:NAME"
+                    .to_owned(),
             );
         }
         let alerts_topic_arn = get("ALERTS_TOPIC_ARN");
         if alerts_topic_arn.as_deref().is_some_and(|arn| !is_topic_arn(arn)) {
             wrong.push(
-                "ALERTS_TOPIC_ARN is no topic's ARN, set it to arn:aws:sns:REGION:ACCOUNT:NAME or leave it out"
+                "ALERTS_TOPIC_ARN is no standard topic's ARN, set it to arn:aws:sns:REGION:ACCOUNT:NAME or leave it out"
                     .to_owned(),
             );
         }
@@ -135,7 +136,9 @@ impl Config {
 fn is_topic_arn(arn: &str) -> bool {
     let parts: Vec<&str> = arn.split(':').collect();
     matches!(parts.as_slice(), ["arn", partition, "sns", region, account, name]
-        if partition.starts_with("aws") && !region.is_empty() && !account.is_empty() && !name.is_empty())
+        if partition.starts_with("aws") && !region.is_empty() && !account.is_empty() && !name.is_empty()
+            // A FIFO topic wants a group for each message, and forgets duplicates after five minutes: retries take hours.
+            && !name.ends_with(".fifo"))
 }
 
 #[cfg(test)]
@@ -171,6 +174,7 @@ mod tests {
         for (name, value) in [
             ("LOG_BUCKETS", " , "),
             ("FINDINGS_TOPIC_ARN", "arn:aws:sqs:eu-central-1:111122223333:findings"),
+            ("FINDINGS_TOPIC_ARN", "arn:aws:sns:eu-central-1:111122223333:findings.fifo"),
             ("ALERTS_TOPIC_ARN", "alerts"),
             ("ALERT_MIN_SEVERITY", "worst"),
             ("ALERT_FORMAT", "html"),

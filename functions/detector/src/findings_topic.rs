@@ -4,20 +4,26 @@ use std::{collections::HashMap, future::Future, time::Duration};
 
 use aws_sdk_sns::{
     Client,
-    error::{DisplayErrorContext, ProvideErrorMetadata as _, SdkError},
+    error::{ProvideErrorMetadata, SdkError},
     types::{MessageAttributeValue, PublishBatchRequestEntry},
 };
 use detection::finding::{Alert, Attribute, ChatNotice, Finding, Form};
 use futures_util::{StreamExt as _, stream};
 use tracing::warn;
 
-use crate::{config::AlertFormat, handler::Publisher};
+use crate::{
+    aws_error::{code, said},
+    config::AlertFormat,
+    handler::Publisher,
+};
 
 /// What SNS takes at most in one message, and in one batch together, attributes included: 256 KiB unless a topic is set
 /// otherwise. One KiB is left free, because how exactly SNS counts is not written down.
 const MOST_BYTES: usize = 255 * 1024;
 /// Entries of one batch.
 const MOST_ENTRIES: usize = 10;
+/// Findings that are written at once: each may take 255 KiB, and a log can have thousands.
+const FINDINGS_AT_ONCE: usize = 40;
 /// Batches on the way at the same time.
 const BATCHES_AT_ONCE: usize = 4;
 /// Pauses before entries that SNS could not take are sent again. The SDK repeats whole requests by itself.
@@ -170,6 +176,33 @@ impl<S: Sns + Sync> Topics<S> {
 
 impl<S: Sns + Sync> Publisher for Topics<S> {
     async fn publish(&self, findings: &[Finding]) -> Vec<Result<(), String>> {
+        let mut answers = Vec::with_capacity(findings.len());
+        for some in findings.chunks(FINDINGS_AT_ONCE) {
+            answers.extend(self.publish_some(some).await);
+        }
+        answers
+    }
+
+    async fn alert(&self, findings: &[&Finding], more: usize) -> Result<(), String> {
+        let Some(topic) = &self.alerts_topic_arn else { return Ok(()) };
+        let answer = match self.alert_format {
+            AlertFormat::Text => match Alert::of(findings, more) {
+                Some(alert) => self.sns.publish(topic, Some(&alert.subject), &alert.body).await,
+                None => Ok(()),
+            },
+            AlertFormat::Chat => match ChatNotice::of(findings, more) {
+                Some(notice) => self.sns.publish(topic, None, &notice.json).await,
+                None => Ok(()),
+            },
+        };
+        answer.map_err(|(RequestError::Wrong(why) | RequestError::Failed(why))| {
+            format!("an alert was not published: {why}")
+        })
+    }
+}
+
+impl<S: Sns + Sync> Topics<S> {
+    async fn publish_some(&self, findings: &[Finding]) -> Vec<Result<(), String>> {
         let mut pending: Vec<Pending> = (0..findings.len())
             .map(|finding| Pending { finding, form: Form::Full, alone: false, why: String::new() })
             .collect();
@@ -194,23 +227,6 @@ impl<S: Sns + Sync> Publisher for Topics<S> {
                 _ => return answers,
             }
         }
-    }
-
-    async fn alert(&self, findings: &[&Finding]) -> Result<(), String> {
-        let Some(topic) = &self.alerts_topic_arn else { return Ok(()) };
-        let answer = match self.alert_format {
-            AlertFormat::Text => match Alert::of(findings) {
-                Some(alert) => self.sns.publish(topic, Some(&alert.subject), &alert.body).await,
-                None => Ok(()),
-            },
-            AlertFormat::Chat => match ChatNotice::of(findings) {
-                Some(notice) => self.sns.publish(topic, None, &notice.json).await,
-                None => Ok(()),
-            },
-        };
-        answer.map_err(|(RequestError::Wrong(why) | RequestError::Failed(why))| {
-            format!("an alert was not published: {why}")
-        })
     }
 }
 
@@ -265,7 +281,7 @@ impl Sns for Client {
             let failed = output.failed().iter().find(|entry| entry.id() == at.to_string());
             NotTaken {
                 at,
-                sender_fault: failed.is_some_and(|entry| entry.sender_fault()),
+                sender_fault: failed.is_some_and(|entry| entry.sender_fault() && !is_throttling(entry.code())),
                 why: failed.map_or("SNS gave no answer for it".to_owned(), |entry| {
                     format!("{}: {}", entry.code(), entry.message().unwrap_or_default())
                 }),
@@ -282,19 +298,23 @@ impl Sns for Client {
 
 fn sorted<E>(error: &SdkError<E>) -> RequestError
 where
-    SdkError<E>: std::error::Error + aws_sdk_sns::error::ProvideErrorMetadata,
+    E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let status = error.raw_response().map(|response| response.status().as_u16());
-    let said = DisplayErrorContext(error).to_string();
-    let code = error.code().unwrap_or_default();
-    match status {
-        Some(403) => RequestError::Failed(format!(
+    match (code(error).unwrap_or_default(), status) {
+        ("AuthorizationError" | "KMSAccessDenied", _) => RequestError::Failed(format!(
             "access was denied; the function needs sns:Publish on the topic, and kms:GenerateDataKey and kms:Decrypt on its \
-             key ({said})"
+             key ({})",
+            said(error)
         )),
-        Some(404) => RequestError::Failed(format!("the topic does not exist ({said})")),
-        // KMS's own troubles come as 400, and are no fault of an entry.
-        Some(400) if !code.starts_with("KMS") => RequestError::Wrong(said),
-        _ => RequestError::Failed(said),
+        ("NotFound", _) => RequestError::Failed(format!("the topic does not exist ({})", said(error))),
+        // Both come as 400, and are no fault of an entry: the SDK has tried again already.
+        (code, Some(400)) if !code.starts_with("KMS") && !is_throttling(code) => RequestError::Wrong(said(error)),
+        _ => RequestError::Failed(said(error)),
     }
+}
+
+/// SNS counts throttling among the sender's faults.
+fn is_throttling(code: &str) -> bool {
+    code.starts_with("Throttl") || code == "RequestLimitExceeded" || code == "TooManyRequestsException"
 }

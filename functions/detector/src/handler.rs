@@ -2,7 +2,7 @@
 //! only by what they must do; S3 and SNS stand behind them.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashMap, HashSet},
     fmt,
     future::Future,
     sync::{
@@ -16,13 +16,14 @@ use bytes::Bytes;
 use detection::{
     audit::{Audit, Audited},
     delivered_log::{Encoding, ObjectKind, classify},
-    finding::{FileProblem, Finding, Log, about_file},
+    finding::{FileProblem, Finding, Log, MOST_TOLD, about_file},
     ledger::Ledger,
     rules::{Refused, RuleSet},
     text,
 };
 use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
+use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
 use crate::{
@@ -34,6 +35,11 @@ use crate::{
 const LOGS_AT_ONCE: usize = 4;
 /// Pauses before an object is fetched again because its body broke off.
 const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
+/// What is left of an invocation's time for telling people and settling the ledger. Lambda kills what takes longer, and
+/// nobody would know what became of it.
+const FOR_THE_END: Duration = Duration::from_secs(8);
+/// Sentences about failures in one answer, which travels on with the event when it fails.
+const MOST_PROBLEMS: usize = 10;
 /// A body that sends nothing for so long has stalled.
 const STALL: Duration = Duration::from_secs(20);
 
@@ -71,8 +77,8 @@ pub trait Publisher {
     /// Publishes findings to machines; one answer for each, in their order.
     fn publish(&self, findings: &[Finding]) -> impl Future<Output = Vec<Result<(), String>>> + Send;
 
-    /// Tells people, in one message, of these findings.
-    fn alert(&self, findings: &[&Finding]) -> impl Future<Output = Result<(), String>> + Send;
+    /// Tells people, in one message, of these findings and of how many `more` there are, no worse.
+    fn alert(&self, findings: &[&Finding], more: usize) -> impl Future<Output = Result<(), String>> + Send;
 }
 
 /// The detector between its two edges.
@@ -145,8 +151,10 @@ impl<B: LogBucket + Sync, P: Publisher + Sync> Handler<B, P> {
         &self.rule_set
     }
 
-    /// Handles one event. Every part of it is handled, whatever becomes of the others.
-    pub async fn handle(&self, payload: Value) -> Invocation {
+    /// Handles one event within the time that is left for it. Every part of it is handled, whatever becomes of the others;
+    /// for what there is no time, the event comes again.
+    pub async fn handle(&self, payload: Value, time_left: Duration) -> Invocation {
+        let deadline = Instant::now() + time_left - FOR_THE_END.min(time_left / 4);
         let mut wake = notification::decode(payload);
         let mut ledger = Ledger { items: wake.notices.len() as u64, ..Ledger::default() };
         let mut failures: Vec<Vec<String>> = wake.notices.iter().map(Notice::problems).collect();
@@ -156,16 +164,31 @@ impl<B: LogBucket + Sync, P: Publisher + Sync> Handler<B, P> {
             objects.extend(notice.objects.drain(..).map(|object| (at, object)));
         }
 
-        let published = Mutex::new(HashSet::new());
-        let mut told: Vec<(Option<usize>, Finding)> = Vec::new();
-        self.tell_refused_rules(&mut ledger, &mut failures, &mut told).await;
-        let mut settling = stream::iter(objects)
-            .map(|(notice, object)| self.settle(notice, object, &published))
+        let published = &Mutex::new(HashSet::new());
+        let mut told = Told::default();
+        let refused_told = self.tell_refused_rules(&mut ledger, &mut failures, &mut told).await;
+        let mut waiting: HashMap<usize, (usize, String)> = objects
+            .iter()
+            .enumerate()
+            .map(|(at, (notice, object))| (at, (*notice, text::neutral(&object.key, 1_024))))
+            .collect();
+        let mut settling = stream::iter(objects.into_iter().enumerate())
+            .map(|(at, (notice, object))| async move { (at, self.settle(notice, object, published).await) })
             .buffer_unordered(LOGS_AT_ONCE);
-        while let Some(settled) = settling.next().await {
-            enter(settled, &mut ledger, &mut failures, &mut told);
+        while let Ok(Some((at, settled))) = tokio::time::timeout_at(deadline, settling.next()).await {
+            waiting.remove(&at);
+            self.enter(settled, &mut ledger, &mut failures, &mut told);
         }
-        self.alert(&mut ledger, &mut failures, told).await;
+        for (notice, key) in waiting.into_values() {
+            let end =
+                End::Failed(format!("there was no time left for {key}; give the function more, or fewer messages"));
+            let settled = Settled { notice, end, findings: Vec::new(), audited: None, superseded: 0 };
+            self.enter(settled, &mut ledger, &mut failures, &mut told);
+        }
+        let alerted = self.alert(&mut ledger, &mut failures, told).await;
+        if refused_told && alerted {
+            self.refused_told.store(true, Ordering::Relaxed);
+        }
 
         for sum in ledger.imbalances() {
             error!(sum, "the ledger does not balance: this is a defect of bedrock-audit");
@@ -187,10 +210,7 @@ impl<B: LogBucket + Sync, P: Publisher + Sync> Handler<B, P> {
             fresh.retain(|finding| !published.contains(&finding.id));
         }
         let superseded = (before - fresh.len()) as u64;
-        let answers = if fresh.is_empty() { Vec::new() } else { self.publisher.publish(&fresh).await };
-        let missing = std::iter::repeat_with(|| Err("the publisher gave no answer".to_owned()));
-        let findings: Vec<(Finding, Result<(), String>)> =
-            fresh.into_iter().zip(answers.into_iter().chain(missing)).collect();
+        let findings = self.publish(fresh).await;
         // Only what SNS has taken stands for its repetition.
         let mut published = published.lock().unwrap_or_else(PoisonError::into_inner);
         published.extend(findings.iter().filter(|(_, answer)| answer.is_ok()).map(|(finding, _)| finding.id.clone()));
@@ -262,8 +282,10 @@ impl<B: LogBucket + Sync, P: Publisher + Sync> Handler<B, P> {
             let next = tokio::time::timeout(STALL, body.next());
             let next = next.await.map_err(|_| FetchError::Broken(format!("nothing came for {} s", STALL.as_secs())))?;
             match next? {
-                // After damage the rest changes nothing, but it is read: a body that breaks off is not what is stored.
-                Some(bytes) => drop(audit.push(&bytes)),
+                // After most damage the body is read to its end: if it breaks off, it is not what is stored. That it is too
+                // large is certain at once, and what is left may be very much.
+                Some(bytes) if !audit.push(&bytes) && audit.is_too_large() => return Ok(audit.finish()),
+                Some(_) => {}
                 None => return Ok(audit.finish()),
             }
         }
@@ -278,15 +300,11 @@ impl<B: LogBucket + Sync, P: Publisher + Sync> Handler<B, P> {
         about_file(FileProblem::LogRemoved, "removed", how.to_owned(), self.log(object), version, account, region)
     }
 
-    /// A rule file that was left out is a finding, once for each start of the function.
-    async fn tell_refused_rules(
-        &self,
-        ledger: &mut Ledger,
-        failures: &mut [Vec<String>],
-        told: &mut Vec<(Option<usize>, Finding)>,
-    ) {
+    /// A rule file that was left out is a finding, once for each start of the function. Answers whether all of them are
+    /// published.
+    async fn tell_refused_rules(&self, ledger: &mut Ledger, failures: &mut [Vec<String>], told: &mut Told) -> bool {
         if self.refused.is_empty() || self.refused_told.load(Ordering::Relaxed) {
-            return;
+            return false;
         }
         let version = self.rule_set.version();
         let findings: Vec<Finding> = self
@@ -298,45 +316,121 @@ impl<B: LogBucket + Sync, P: Publisher + Sync> Handler<B, P> {
                 about_file(FileProblem::RuleRefused, &what, refused.to_string(), log, version, None, None)
             })
             .collect();
-        let answers = self.publisher.publish(&findings).await;
-        let all = answers.len() == findings.len() && answers.iter().all(Result::is_ok);
-        self.refused_told.store(all, Ordering::Relaxed);
+        let findings = self.publish(findings).await;
+        let all = findings.iter().all(|(_, answer)| answer.is_ok());
         ledger.findings.total += findings.len() as u64;
-        for (finding, answer) in findings.into_iter().zip(answers) {
+        // No notification brought them: all of them are answerable.
+        for why in self.enter_findings(findings, None, ledger, told) {
+            failures.iter_mut().for_each(|problems| problems.push(why.clone()));
+        }
+        all
+    }
+
+    /// Publishes findings; each has an answer, even where the publisher gave none.
+    async fn publish(&self, findings: Vec<Finding>) -> Vec<(Finding, Result<(), String>)> {
+        let answers = if findings.is_empty() { Vec::new() } else { self.publisher.publish(&findings).await };
+        let missing = std::iter::repeat_with(|| Err("the publisher gave no answer".to_owned()));
+        findings.into_iter().zip(answers.into_iter().chain(missing)).collect()
+    }
+
+    /// Enters what became of an object into the ledger.
+    fn enter(&self, settled: Settled, ledger: &mut Ledger, failures: &mut [Vec<String>], told: &mut Told) {
+        let mut problems = Vec::new();
+        ledger.logs.total += 1;
+        match settled.end {
+            End::Audited => ledger.logs.audited += 1,
+            End::Skipped(folder) => ledger.skip(&folder),
+            End::Gone => ledger.logs.gone += 1,
+            End::Damaged => ledger.logs.damaged += 1,
+            End::Failed(why) => {
+                ledger.logs.failed += 1;
+                problems.push(why);
+            }
+        }
+        if let Some(audited) = settled.audited {
+            ledger.add_records(&audited.records);
+            ledger.add_undecided(&audited.undecided);
+            ledger.findings.total += audited.shadowed;
+            ledger.findings.shadowed += audited.shadowed;
+        }
+        ledger.findings.total += settled.superseded + settled.findings.len() as u64;
+        ledger.findings.superseded += settled.superseded;
+        problems.extend(self.enter_findings(settled.findings, Some(settled.notice), ledger, told));
+        failures.get_mut(settled.notice).into_iter().for_each(|of_notice| of_notice.append(&mut problems));
+    }
+
+    /// Enters what became of findings, and answers why some were not taken, each reason once.
+    fn enter_findings(
+        &self,
+        findings: Vec<(Finding, Result<(), String>)>,
+        notice: Option<usize>,
+        ledger: &mut Ledger,
+        told: &mut Told,
+    ) -> BTreeSet<String> {
+        let mut reasons = BTreeSet::new();
+        for (finding, answer) in findings {
             match answer {
                 Ok(()) => {
                     ledger.findings.published += 1;
-                    told.push((None, finding));
+                    if self.config.alerts_on(finding.severity) {
+                        told.add(notice, finding);
+                    } else {
+                        ledger.findings_below_alert_threshold += 1;
+                    }
                 }
                 Err(why) => {
                     ledger.findings.failed += 1;
-                    failures.iter_mut().for_each(|problems| problems.push(why.clone()));
+                    reasons.insert(why);
                 }
             }
         }
+        reasons
     }
 
-    /// One message to people for the whole invocation: above ten mails a second SNS gives a mailbox up.
-    async fn alert(&self, ledger: &mut Ledger, failures: &mut [Vec<String>], told: Vec<(Option<usize>, Finding)>) {
-        let (worth, below): (Vec<_>, Vec<_>) =
-            told.into_iter().partition(|(_, finding)| self.config.alerts_on(finding.severity));
-        ledger.findings_below_alert_threshold += below.len() as u64;
-        if worth.is_empty() {
-            return;
+    /// One message to people for the whole invocation: above ten mails a second SNS gives a mailbox up. Answers whether
+    /// everybody who should be told is.
+    async fn alert(&self, ledger: &mut Ledger, failures: &mut [Vec<String>], told: Told) -> bool {
+        if told.worst.is_empty() {
+            return true;
         }
-        let findings: Vec<&Finding> = worth.iter().map(|(_, finding)| finding).collect();
-        match self.publisher.alert(&findings).await {
-            Ok(()) => ledger.alerts_published += 1,
+        let findings: Vec<&Finding> = told.worst.iter().collect();
+        match self.publisher.alert(&findings, told.more).await {
+            Ok(()) => {
+                ledger.alerts_published += 1;
+                true
+            }
             // Whoever brought these findings must bring them again.
             Err(why) => {
-                let notices: HashSet<Option<usize>> = worth.iter().map(|(notice, _)| *notice).collect();
+                ledger.alerts_failed += 1;
                 for (at, problems) in failures.iter_mut().enumerate() {
-                    if notices.contains(&Some(at)) || notices.contains(&None) {
+                    if told.notices.contains(&Some(at)) || told.notices.contains(&None) {
                         problems.push(why.clone());
                     }
                 }
+                false
             }
         }
+    }
+}
+
+/// What people are told of: the worst findings, without their records, and how many more there are.
+#[derive(Default)]
+struct Told {
+    worst: Vec<Finding>,
+    more: usize,
+    /// The notices that brought them; none for what no notification brought.
+    notices: HashSet<Option<usize>>,
+}
+
+impl Told {
+    fn add(&mut self, notice: Option<usize>, mut finding: Finding) {
+        finding.forget_records();
+        self.notices.insert(notice);
+        self.worst.push(finding);
+        // The worst first, and of equals the first that came.
+        self.worst.sort_by_key(|finding| std::cmp::Reverse(finding.severity_id()));
+        self.more += self.worst.len().saturating_sub(MOST_TOLD);
+        self.worst.truncate(MOST_TOLD);
     }
 }
 
@@ -344,53 +438,6 @@ impl Notice {
     fn problems(&self) -> Vec<String> {
         self.errors.iter().map(ToString::to_string).collect()
     }
-}
-
-/// Enters what became of an object into the ledger.
-fn enter(
-    settled: Settled,
-    ledger: &mut Ledger,
-    failures: &mut [Vec<String>],
-    told: &mut Vec<(Option<usize>, Finding)>,
-) {
-    let mut fail =
-        |why: String| failures.get_mut(settled.notice).into_iter().for_each(|problems| problems.push(why.clone()));
-    ledger.logs.total += 1;
-    match settled.end {
-        End::Audited => ledger.logs.audited += 1,
-        End::Skipped(folder) => ledger.skip(&folder),
-        End::Gone => ledger.logs.gone += 1,
-        End::Damaged => ledger.logs.damaged += 1,
-        End::Failed(why) => {
-            ledger.logs.failed += 1;
-            fail(why);
-        }
-    }
-    if let Some(audited) = settled.audited {
-        ledger.add_records(&audited.records);
-        ledger.add_undecided(&audited.undecided);
-        ledger.findings.total += audited.shadowed;
-        ledger.findings.shadowed += audited.shadowed;
-    }
-    ledger.findings.total += settled.superseded + settled.findings.len() as u64;
-    ledger.findings.superseded += settled.superseded;
-    let mut refused = Vec::new();
-    for (finding, answer) in settled.findings {
-        match answer {
-            Ok(()) => {
-                ledger.findings.published += 1;
-                told.push((Some(settled.notice), finding));
-            }
-            Err(why) => {
-                ledger.findings.failed += 1;
-                refused.push(why);
-            }
-        }
-    }
-    // A thousand findings fail for one reason as a rule.
-    refused.sort();
-    refused.dedup();
-    refused.into_iter().for_each(fail);
 }
 
 /// What Lambda is told: from a queue, which messages to bring again; otherwise an error brings the whole event again.
@@ -402,7 +449,13 @@ fn answer(from_queue: bool, notices: &[Notice], failures: Vec<Vec<String>>, ledg
         .map(|(notice, problems)| (notice.message_id.as_ref(), problems))
         .collect();
     let all_named = failed.iter().all(|(id, _)| id.is_some());
-    let problems = || Failed(failed.iter().flat_map(|(_, problems)| problems.clone()).collect());
+    let problems = || {
+        let mut problems: Vec<String> = failed.iter().flat_map(|(_, problems)| problems.clone()).collect();
+        let more = problems.len().saturating_sub(MOST_PROBLEMS);
+        problems.truncate(MOST_PROBLEMS);
+        problems.extend((more > 0).then(|| format!("and {more} more")));
+        Failed(problems)
+    };
     let value = if from_queue && all_named {
         let ids = failed.iter().filter_map(|(id, _)| id.map(|id| id.to_owned()));
         serde_json::to_value(notification::give_back(ids))

@@ -6,6 +6,7 @@
 //! - [`findings_topic`]: the edge to SNS
 //! - [`config`]: the environment, checked at start
 
+mod aws_error;
 pub mod config;
 pub mod findings_topic;
 pub mod handler;

@@ -2,13 +2,14 @@
 
 use aws_sdk_s3::{
     Client,
-    error::{DisplayErrorContext, ProvideErrorMetadata as _, SdkError},
+    error::{DisplayErrorContext, SdkError},
     operation::get_object::GetObjectError,
     primitives::ByteStream,
 };
 use bytes::Bytes;
 
 use crate::{
+    aws_error::{code, said},
     handler::{FetchError, LogBody, LogBucket},
     notification::ObjectEvent,
 };
@@ -44,16 +45,19 @@ impl LogBucket for S3LogBucket {
 
 fn sorted(error: &SdkError<GetObjectError>) -> FetchError {
     let status = error.raw_response().map(|response| response.status().as_u16());
-    match (error.code(), status) {
+    match (code(error), status) {
         (Some("NoSuchBucket"), _) => FetchError::Failed("the bucket does not exist".to_owned()),
         // 405 is the answer for a version that is a delete marker.
         (Some("NoSuchKey" | "NoSuchVersion"), _) | (_, Some(404 | 405)) => FetchError::Gone,
-        (_, Some(403)) => FetchError::Failed(format!(
+        (Some("InvalidObjectState"), _) => {
+            FetchError::Failed("it is archived; restore it, and it is read when it comes again".to_owned())
+        }
+        (Some("AccessDenied"), _) => FetchError::Failed(format!(
             "access was denied; the function needs s3:GetObject and s3:GetObjectVersion on the log bucket's objects, and \
              kms:Decrypt on the trail's key if it has one ({})",
-            DisplayErrorContext(error)
+            said(error)
         )),
-        _ => FetchError::Failed(DisplayErrorContext(error).to_string()),
+        _ => FetchError::Failed(said(error)),
     }
 }
 

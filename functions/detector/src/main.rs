@@ -49,8 +49,19 @@ fn start() -> Result<(), lambda_runtime::Error> {
 
 async fn run(config: Config) -> Result<(), lambda_runtime::Error> {
     let (files, mut refused) = match &config.rules_dir {
-        Some(folder) => read_folder(folder)
-            .map_err(|error| format!("the rules in RULES_DIR ({}) cannot be listed: {error}", folder.display()))?,
+        Some(folder) => match read_folder(folder) {
+            Ok((files, refused)) if files.is_empty() && refused.is_empty() => {
+                return Err(format!(
+                    "RULES_DIR ({}) holds no .yml file; mend the path or leave it out",
+                    folder.display()
+                )
+                .into());
+            }
+            Ok(read) => read,
+            Err(error) => {
+                return Err(format!("the rules in RULES_DIR ({}) cannot be listed: {error}", folder.display()).into());
+            }
+        },
         None => Default::default(),
     };
     let loaded = RuleSet::load(files);
@@ -86,7 +97,8 @@ async fn run(config: Config) -> Result<(), lambda_runtime::Error> {
 
     let (handler, function_name) = (&handler, function_name.as_str());
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
-        let invocation = handler.handle(event.payload).await;
+        let time_left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+        let invocation = handler.handle(event.payload, time_left).await;
         let line = invocation.ledger.to_emf(function_name, handler.rule_set().version(), now_ms());
         if let Err(error) = writeln!(io::stdout(), "{line}") {
             error!(%error, "the ledger could not be written");

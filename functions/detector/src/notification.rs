@@ -91,8 +91,10 @@ pub fn decode(payload: Value) -> Wake {
         return Wake { from_queue, notices: vec![notice] };
     }
     let notices = records.into_iter().flatten().map(|record| {
-        let mut notice = Notice::default();
-        notice.message_id = notice.read_sqs(record.clone(), 0);
+        // Whatever else is wrong with a message, it must be possible to name it.
+        let message_id = record.get("messageId").and_then(Value::as_str).map(str::to_owned);
+        let mut notice = Notice { message_id, ..Notice::default() };
+        notice.read_sqs(record.clone(), 0);
         notice
     });
     Wake { from_queue, notices: notices.collect() }
@@ -204,16 +206,10 @@ impl Notice {
         }
     }
 
-    fn read_sqs(&mut self, record: Value, depth: usize) -> Option<String> {
+    fn read_sqs(&mut self, record: Value, depth: usize) {
         match serde_json::from_value::<SqsMessage>(record) {
-            Ok(message) => {
-                self.read_text(message.body.map(Value::String).as_ref(), "an SQS message", depth);
-                message.message_id
-            }
-            Err(error) => {
-                self.incomplete("an SQS message", &error.to_string());
-                None
-            }
+            Ok(message) => self.read_text(message.body.map(Value::String).as_ref(), "an SQS message", depth),
+            Err(error) => self.incomplete("an SQS message", &error.to_string()),
         }
     }
 
@@ -230,13 +226,8 @@ impl Notice {
     fn read_s3(&mut self, record: &Value) {
         match S3Record::deserialize(record) {
             Ok(record) => {
-                let name = record.event_name.strip_prefix("s3:").unwrap_or(&record.event_name);
-                let happened = if name.starts_with("ObjectCreated:") {
-                    Happened::Created
-                } else if name.starts_with("ObjectRemoved:") {
-                    Happened::Removed
-                } else {
-                    Happened::Other(name.to_owned())
+                let Some(happened) = s3_happened(&record.event_name) else {
+                    return self.incomplete("an S3 notification", "its eventName is none that S3 documents");
                 };
                 match decode_key(&record.s3.object.key) {
                     Some(key) => self.object(record.s3.bucket.name, key, record.s3.object.version, happened),
@@ -255,10 +246,8 @@ impl Notice {
         match serde_json::from_value::<EventBridgeEvent<Value>>(value) {
             Ok(event) => match S3Detail::deserialize(&event.detail) {
                 Ok(detail) => {
-                    let happened = match event.detail_type.as_str() {
-                        "Object Created" => Happened::Created,
-                        "Object Deleted" if detail.reason != "Lifecycle Expiration" => Happened::Removed,
-                        other => Happened::Other(other.to_owned()),
+                    let Some(happened) = eventbridge_happened(&event.detail_type, &detail.reason) else {
+                        return self.incomplete("an EventBridge event", "its detail-type is none that S3 documents");
                     };
                     // These keys are plain.
                     self.object(detail.bucket.name, detail.object.key, detail.object.version, happened);
@@ -297,6 +286,46 @@ impl Notice {
             Value::Null => "null".to_owned(),
         };
         self.errors.push(NotificationError::UnknownShape(detection::text::neutral(&shape, 300)));
+    }
+}
+
+/// What an `eventName` of S3's notifications says. What is not documented may be news of a log: it is no reason to be silent.
+fn s3_happened(name: &str) -> Option<Happened> {
+    let name = name.strip_prefix("s3:").unwrap_or(name);
+    let (family, _) = name.split_once(':').unwrap_or((name, ""));
+    match family {
+        "ObjectCreated" => Some(Happened::Created),
+        // S3 itself has lost it.
+        "ObjectRemoved" | "ReducedRedundancyLostObject" => Some(Happened::Removed),
+        "ObjectRestore"
+        | "ObjectTagging"
+        | "ObjectAcl"
+        | "LifecycleExpiration"
+        | "LifecycleTransition"
+        | "IntelligentTiering"
+        | "Replication" => Some(Happened::Other(family.to_owned())),
+        _ => None,
+    }
+}
+
+/// The same for the `detail-type` of S3's events on EventBridge.
+fn eventbridge_happened(detail_type: &str, reason: &str) -> Option<Happened> {
+    match (detail_type, reason) {
+        ("Object Created", _) => Some(Happened::Created),
+        ("Object Deleted", "Lifecycle Expiration") => Some(Happened::Other("LifecycleExpiration".to_owned())),
+        ("Object Deleted", _) => Some(Happened::Removed),
+        (
+            "Object Restore Initiated"
+            | "Object Restore Completed"
+            | "Object Restore Expired"
+            | "Object Storage Class Changed"
+            | "Object Access Tier Changed"
+            | "Object ACL Updated"
+            | "Object Tags Added"
+            | "Object Tags Deleted",
+            _,
+        ) => Some(Happened::Other(detail_type.to_owned())),
+        _ => None,
     }
 }
 
@@ -348,6 +377,36 @@ mod tests {
             let wake = decode(payload.clone());
             assert_eq!(wake.notices[0].errors.len(), 1, "{payload}");
         }
+    }
+
+    #[test]
+    fn an_undocumented_happening_is_an_error_and_a_documented_one_is_not() {
+        let s3 = |name: Value| json!({"Records": [{"eventName": name, "s3": {"bucket": {"name": "b"}, "object": {"key": "k"}}}]});
+        let bridge = |kind: &str, reason: &str| json!({"detail-type": kind, "source": "aws.s3", "detail": {"bucket": {"name": "b"}, "object": {"key": "k"}, "reason": reason}});
+        for (event, expected) in [
+            (s3(json!("ObjectCreated:CompleteMultipartUpload")), Some(Happened::Created)),
+            (s3(json!("s3:ObjectCreated:Put")), Some(Happened::Created)),
+            (s3(json!("ObjectRemoved:Delete")), Some(Happened::Removed)),
+            (s3(json!("ReducedRedundancyLostObject")), Some(Happened::Removed)),
+            (s3(json!("ObjectTagging:Put")), Some(Happened::Other("ObjectTagging".to_owned()))),
+            (s3(json!("objectcreated:Put")), None),
+            (s3(json!("")), None),
+            (s3(Value::Null), None),
+            (bridge("Object Created", "CopyObject"), Some(Happened::Created)),
+            (bridge("Object Deleted", "DeleteObject"), Some(Happened::Removed)),
+            (bridge("Object Deleted", "Lifecycle Expiration"), Some(Happened::Other("LifecycleExpiration".to_owned()))),
+            (bridge("Object created", ""), None),
+        ] {
+            let notice = &decode(event.clone()).notices[0];
+            assert_eq!(notice.objects.first().map(|object| object.happened.clone()), expected, "{event}");
+            assert_eq!(notice.errors.is_empty(), expected.is_some(), "{event}");
+        }
+    }
+
+    #[test]
+    fn a_message_that_is_wrong_can_still_be_named() {
+        let wake = decode(json!({"Records": [{"messageId": "m1", "eventSource": "aws:sqs", "body": 7}]}));
+        assert_eq!((wake.notices[0].message_id.as_deref(), wake.notices[0].errors.len()), (Some("m1"), 1));
     }
 
     #[test]

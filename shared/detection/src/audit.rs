@@ -3,13 +3,12 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::Deserialize;
-use serde_json::Value;
 
 use crate::{
     delivered_log::{Damage, Encoding, LogReader, ObjectKind, RecordSink, classify},
     finding::{Confidence, FileProblem, Finding, Fired, Groups, Log, about_file},
     ledger::RecordCounts,
-    record::Record,
+    record::{Record, document},
     rules::{RuleSet, WhenHidden},
 };
 
@@ -59,6 +58,12 @@ impl<'r> Audit<'r> {
     /// Takes the next bytes. After damage it answers `false`: more of them change nothing.
     pub fn push(&mut self, bytes: &[u8]) -> bool {
         self.reader.push(bytes)
+    }
+
+    /// Whether it unpacks to more than the limit, which no further byte can undo.
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
+        self.reader.is_too_large()
     }
 
     /// Ends the log. Only call it when the object has been pushed whole.
@@ -121,14 +126,36 @@ struct Names<'a> {
 
 impl Judge<'_> {
     fn judge(&mut self, bytes: &[u8]) -> Result<bool, serde_json::Error> {
-        self.judge_text(bytes).or_else(|error| self.judge_text(legible(bytes).as_bytes()).map_err(|_| error))
+        self.judge_text(bytes).or_else(|error| {
+            // Names that are missing, or there twice, are not mended: which of two was meant is anybody's guess.
+            if error.is_data() {
+                return Err(error);
+            }
+            let legible = legible(bytes);
+            let whole = document(legible.as_bytes()).map(|document| document.to_string()).unwrap_or(legible);
+            self.judge_text(whole.as_bytes()).map_err(|_| error)
+        })
     }
 
     fn judge_text(&mut self, bytes: &[u8]) -> Result<bool, serde_json::Error> {
+        // Serde would take an array of two texts for the two names.
+        if bytes.first() != Some(&b'{') {
+            return Err(serde::de::Error::custom("a record is an object"));
+        }
         let names: Names<'_> = serde_json::from_slice(bytes)?;
+        let mut unknown = false;
+        if self.rule_set.operations().is_unknown(&names.event_source, &names.event_name) {
+            let value = document(bytes)?;
+            let record = Record::new(&value);
+            // What a service tells of itself has names of its own.
+            unknown = record.text("eventType").is_none_or(|kind| kind == "AwsApiCall");
+            if unknown {
+                self.groups.add_unknown(&record, bytes);
+            }
+        }
         let candidates = self.rule_set.candidates(&names.event_source, &names.event_name);
         if candidates.is_empty() {
-            return Ok(false);
+            return Ok(unknown);
         }
         let mut question = self.rule_set.read(bytes)?;
         let (mut fired, mut undecided) = (Vec::new(), Vec::new());
@@ -148,14 +175,13 @@ impl Judge<'_> {
         }
         // Only what is found is ever turned into a document.
         if !fired.is_empty() {
-            let value: Value = serde_json::from_slice(bytes)?;
-            self.groups.add(&Record::new(&value), bytes, &fired);
+            self.groups.add(&Record::new(&document(bytes)?), bytes, &fired);
         }
         for position in undecided {
             let rule = self.rule_set.rules().get(position).map(|rule| rule.about.id.clone());
             *self.undecided.entry(rule.unwrap_or_default()).or_default() += 1;
         }
-        Ok(!fired.is_empty())
+        Ok(unknown || !fired.is_empty())
     }
 
     fn not_readable(&mut self, why: &str) {
@@ -240,7 +266,7 @@ mod tests {
             (r#"{"a":"\\\ud83d\\ud83d\n\u0041"}"#, json!({"a": "\\\u{fffd}\\ud83d\nA"})),
             (r#"{"a":"\uD83D","b":"ü\t"}"#, json!({"a": "\u{fffd}", "b": "ü\t"})),
         ] {
-            let parsed: Value = serde_json::from_str(&legible(text.as_bytes())).unwrap();
+            let parsed: serde_json::Value = serde_json::from_str(&legible(text.as_bytes())).unwrap();
             assert_eq!(parsed, expected, "{text}");
         }
         assert_eq!(legible(b"{\"a\":\"\xff\"}"), "{\"a\":\"\u{fffd}\"}");

@@ -71,8 +71,10 @@ pub struct Ledger {
     pub findings: FindingCounts,
     /// How often each rule, by its id, could not decide because CloudTrail hides something, and kept silent.
     pub undecided_by_rule: BTreeMap<String, u64>,
-    /// Alerts to people, and findings below their threshold.
+    /// Messages to people that SNS took.
     pub alerts_published: u64,
+    /// Messages to people that SNS did not take; what brought them is given back.
+    pub alerts_failed: u64,
     /// Findings that no person was told of because they are below the threshold.
     pub findings_below_alert_threshold: u64,
 }

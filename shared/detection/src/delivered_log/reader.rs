@@ -56,6 +56,11 @@ impl<S: RecordSink> LogReader<S> {
         self.gzip_error.is_none() && self.splitter().damage.is_none()
     }
 
+    /// Whether the log unpacks to more than the limit.
+    pub(crate) fn is_too_large(&self) -> bool {
+        matches!(self.splitter().damage, Some(Damage::TooLarge { .. }))
+    }
+
     /// Ends the log: the sink, the unpacked size in bytes, and what was wrong, if anything was.
     ///
     /// Only call it on a complete object: a log that merely arrived short is not damaged. `None` for the sink cannot

@@ -4,9 +4,10 @@ use std::io;
 
 use memchr::memchr2;
 
-/// Most bytes that one record may have. CloudTrail caps an event at 256 KB (1 MB where the larger size is switched on);
-/// what is larger is no CloudTrail record, and is counted as unreadable instead of growing our memory.
-pub const MAX_RECORD_BYTES: usize = 4 * 1024 * 1024;
+/// Most bytes that one record may have: twice what CloudTrail caps an event at in a trail's files (256 KB). What is larger is
+/// no CloudTrail record, and is counted as unreadable instead of growing our memory: parsed, a hostile record takes two
+/// hundred times its bytes.
+pub const MAX_RECORD_BYTES: usize = 512 * 1024;
 
 /// Most bytes of a key beside `Records`. Real logs have no other key at all.
 const MAX_KEY_BYTES: usize = 64 * 1024;

@@ -30,6 +30,13 @@ struct Words {
 }
 
 impl FileProblem {
+    /// Which of them a finding is about, if any.
+    pub(super) fn of(about: &About) -> Option<Self> {
+        [Self::LogRemoved, Self::LogDamaged, Self::RecordsUnreadable, Self::RuleRefused]
+            .into_iter()
+            .find(|problem| problem.words().id == about.id)
+    }
+
     fn words(self) -> Words {
         match self {
             Self::LogRemoved => Words {

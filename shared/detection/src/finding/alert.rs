@@ -4,11 +4,11 @@
 use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{Confidence, Details, Finding, ocsf::outcome_in_words};
+use super::{Confidence, Details, FileProblem, Finding, ocsf::outcome_in_words};
 use crate::text;
 
 /// Findings that one alert tells in full; the others are counted, and are in the findings topic.
-const MOST_TOLD: usize = 10;
+pub const MOST_TOLD: usize = 10;
 /// SNS takes less than 100 characters.
 const MOST_SUBJECT: usize = 99;
 /// Bytes of a mail's text; SNS takes 256 KiB of anything.
@@ -35,32 +35,34 @@ pub struct ChatNotice {
 }
 
 impl Alert {
-    /// One alert for these findings, worst first. Nothing for none.
+    /// One alert for these findings, worst first, and for `more` others that are no worse. Nothing for none.
     #[must_use]
-    pub fn of(findings: &[&Finding]) -> Option<Self> {
+    pub fn of(findings: &[&Finding], more: usize) -> Option<Self> {
         let findings = worst_first(findings);
         let worst = findings.first()?;
+        let count = findings.len() + more;
         let mut body = String::new();
-        if findings.len() > 1 {
-            body.push_str(&format!("{} findings, the worst first.\n\n", findings.len()));
+        if count > 1 {
+            body.push_str(&format!("{count} findings, the worst first.\n\n"));
         }
         for finding in findings.iter().take(MOST_TOLD) {
             tell(finding, &mut body);
         }
-        if let Some(more) = findings.len().checked_sub(MOST_TOLD).filter(|more| *more > 0) {
+        if let Some(more) = count.checked_sub(MOST_TOLD).filter(|more| *more > 0) {
             body.push_str(&format!("{more} more findings are not told here. All of them are in the findings topic.\n"));
         }
         shorten(&mut body, MOST_BODY);
-        Some(Self { subject: subject(worst, findings.len()), body })
+        Some(Self { subject: subject(worst, count), body })
     }
 }
 
 impl ChatNotice {
-    /// One notice for these findings, worst first. Nothing for none.
+    /// One notice for these findings, worst first, and for `more` others that are no worse. Nothing for none.
     #[must_use]
-    pub fn of(findings: &[&Finding]) -> Option<Self> {
+    pub fn of(findings: &[&Finding], more: usize) -> Option<Self> {
         let findings = worst_first(findings);
         let worst = findings.first()?;
+        let count = findings.len() + more;
         let mut description = String::new();
         for finding in findings.iter().take(MOST_TOLD) {
             let (first, _) = times(finding);
@@ -72,7 +74,7 @@ impl ChatNotice {
                 in_code(&finding.log.location()),
             ));
         }
-        if let Some(more) = findings.len().checked_sub(MOST_TOLD).filter(|more| *more > 0) {
+        if let Some(more) = count.checked_sub(MOST_TOLD).filter(|more| *more > 0) {
             description.push_str(&format!("{more} more findings are in the findings topic.\n"));
         }
         shorten(&mut description, MOST_DESCRIPTION);
@@ -82,7 +84,7 @@ impl ChatNotice {
             "id": worst.id,
             "content": {
                 "textType": "client-markdown",
-                "title": subject(worst, findings.len()),
+                "title": subject(worst, count),
                 "description": description,
                 "nextSteps": worst.about.respond.iter().map(|step| text::neutral(step, 500)).collect::<Vec<_>>(),
                 "keywords": [worst.severity_name(), worst.family(), worst.outcome.as_str()],
@@ -113,7 +115,7 @@ fn worst_first<'a>(findings: &[&'a Finding]) -> Vec<&'a Finding> {
 }
 
 fn subject(worst: &Finding, count: usize) -> String {
-    let place = worst.account.as_deref().map_or(String::new(), |account| format!(" in {account}"));
+    let place = worst.account.as_deref().map_or(String::new(), |account| format!(" in {}", text::ascii(account, 20)));
     let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
     let end = format!("{place}{more}");
     let title = format!("[bedrock-audit] {}: {}", worst.severity_name(), worst.title());
@@ -159,6 +161,7 @@ fn tell(finding: &Finding, body: &mut String) {
     line("When", &if first == last { first } else { format!("{first} to {last}") });
     let hidden = finding.matched().map(|matched| matched.not_visible.join(", ")).filter(|hidden| !hidden.is_empty());
     let sure = match (finding.confidence(), hidden) {
+        _ if finding.matched().is_none() => "high: it is what bedrock-audit itself met".to_owned(),
         (Confidence::High, None) => "high: everything that the rule asks for is visible".to_owned(),
         (Confidence::High, Some(hidden)) => format!("high, although CloudTrail does not show {hidden}"),
         (Confidence::Medium, hidden) => {
@@ -189,10 +192,11 @@ fn reproduce(finding: &Finding) -> String {
     let location = text::neutral(&finding.log.location(), 2_000);
     // A key may hold anything; in single quotes a shell takes it as it is.
     let quoted = format!("'{}'", location.replace('\'', r"'\''"));
-    if finding.log.bucket.is_some() {
-        format!("aws s3 cp {quoted} - | bedrock-audit scan -")
-    } else {
-        format!("bedrock-audit scan {quoted}")
+    match FileProblem::of(&finding.about) {
+        Some(FileProblem::RuleRefused) => "bedrock-audit rules check FOLDER, with the folder of that file".to_owned(),
+        Some(FileProblem::LogRemoved) => format!("aws s3 ls {quoted}"),
+        _ if finding.log.bucket.is_some() => format!("aws s3 cp {quoted} - | bedrock-audit scan -"),
+        _ => format!("bedrock-audit scan {quoted}"),
     }
 }
 

@@ -11,20 +11,27 @@ use super::{Confidence, Details, Finding, Log, Matched, Tally, severity_of};
 use crate::{
     ids,
     record::{Actor, Outcome, Record},
-    rules::{RuleSet, severity_id},
+    rules::{About, Level, RuleSet, severity_id},
 };
 
 /// Records that a finding carries whole.
 const MOST_RECORDS: usize = 10;
-/// Bytes of whole records that a finding keeps while a log is read. More would never fit into a message.
+/// Bytes of whole records that a finding keeps. More would never fit into a message.
 const MOST_RECORD_BYTES: usize = 256 * 1024;
+/// Bytes of whole records that all findings of a log keep together: what an attacker sends must not fill our memory. What is
+/// left out still stands in the log, and the finding says where.
+const MOST_BYTES_OF_ALL: usize = 16 * 1024 * 1024;
+/// Different targets that one actor may try in vain with one rule before the rest becomes one finding. Otherwise whoever is
+/// denied everything could bury a finding under a million others.
+const MOST_VAIN_TARGETS: usize = 100;
 /// eventIDs that a finding names.
 const MOST_EVENT_IDS: usize = 1_000;
 
 /// What the records of one finding have in common, in the order in which it is hashed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Key {
-    rule: usize,
+    /// The rule's position; none for an operation that nobody knows.
+    rule: Option<usize>,
     outcome: Outcome,
     parts: Vec<String>,
 }
@@ -56,11 +63,21 @@ pub(crate) struct Groups<'r> {
     rule_set: &'r RuleSet,
     groups: HashMap<Key, Group>,
     shadowed: HashSet<Key>,
+    /// How many findings each rule, actor and outcome other than success has.
+    vain: HashMap<(usize, String, Outcome), usize>,
+    /// Bytes of whole records that may still be kept.
+    bytes_left: usize,
 }
 
 impl<'r> Groups<'r> {
     pub(crate) fn new(rule_set: &'r RuleSet) -> Self {
-        Self { rule_set, groups: HashMap::new(), shadowed: HashSet::new() }
+        Self {
+            rule_set,
+            groups: HashMap::new(),
+            shadowed: HashSet::new(),
+            vain: HashMap::new(),
+            bytes_left: MOST_BYTES_OF_ALL,
+        }
     }
 
     /// Takes a record on which these rules fire; `bytes` are the record as it stood in the log.
@@ -69,10 +86,11 @@ impl<'r> Groups<'r> {
     /// names no family stands for itself, so that no two rules of a user's shadow each other by accident.
     pub(crate) fn add(&mut self, record: &Record<'_>, bytes: &[u8], fired: &[Fired]) {
         let outcome = Outcome::of(record);
-        let mut families: HashMap<&str, Vec<(u8, &Fired)>> = HashMap::new();
+        let mut families: HashMap<(bool, &str), Vec<(u8, &Fired)>> = HashMap::new();
         for fired in fired {
             let Some(rule) = self.rule_set.rules().get(fired.position) else { continue };
-            let family = rule.about.family.as_deref().unwrap_or(&rule.about.id);
+            // An id may be spelt like a family's name, and is another thing.
+            let family = rule.about.family.as_deref().map_or((true, rule.about.id.as_str()), |family| (false, family));
             families.entry(family).or_default().push((severity_id(severity_of(rule, outcome)), fired));
         }
         let actor = Actor::of(record);
@@ -86,10 +104,33 @@ impl<'r> Groups<'r> {
                 self.shadowed.insert(key);
             }
             let key = self.key(first.position, record, &actor, outcome);
+            let key = self.folded(key, first.position, &actor);
             let group = self.groups.entry(key).or_insert_with(|| Group::new(record, actor.clone()));
-            group.add(record, bytes, first);
+            group.add(record, bytes, first, &mut self.bytes_left);
             group.related.extend(related);
         }
+    }
+
+    /// Takes a record of an operation that this version does not know: one finding for each operation and account.
+    pub(crate) fn add_unknown(&mut self, record: &Record<'_>, bytes: &[u8]) {
+        let parts = [record.account().unwrap_or_default(), record.event_source(), record.event_name()];
+        let key = Key { rule: None, outcome: Outcome::of(record), parts: parts.map(str::to_owned).to_vec() };
+        let group = self.groups.entry(key).or_insert_with(|| Group::new(record, Actor::of(record)));
+        let fired = Fired { position: 0, confidence: Confidence::High, not_visible: Vec::new() };
+        group.add(record, bytes, &fired, &mut self.bytes_left);
+    }
+
+    /// The key itself or, after too many targets tried in vain, the one that stands for all further ones.
+    fn folded(&mut self, key: Key, position: usize, actor: &Actor) -> Key {
+        if key.outcome == Outcome::Success || self.groups.contains_key(&key) {
+            return key;
+        }
+        let tried = self.vain.entry((position, actor.uid.clone(), key.outcome)).or_default();
+        *tried += 1;
+        if *tried <= MOST_VAIN_TARGETS {
+            return key;
+        }
+        Key { parts: vec![actor.uid.clone(), "more targets".to_owned()], ..key }
     }
 
     fn key(&self, position: usize, record: &Record<'_>, actor: &Actor, outcome: Outcome) -> Key {
@@ -110,7 +151,7 @@ impl<'r> Groups<'r> {
         for field in self.rule_set.rules().get(position).into_iter().flat_map(|rule| &rule.group_by) {
             parts.push(format!("{field}={}", record.at(field).unwrap_or(&Value::Null)));
         }
-        Key { rule: position, outcome, parts }
+        Key { rule: Some(position), outcome, parts }
     }
 
     /// The findings, worst first, and how many others were shadowed by them altogether.
@@ -158,26 +199,30 @@ impl Group {
         }
     }
 
-    fn add(&mut self, record: &Record<'_>, bytes: &[u8], fired: &Fired) {
+    fn add(&mut self, record: &Record<'_>, bytes: &[u8], fired: &Fired, bytes_left: &mut usize) {
         let matched = &mut self.matched;
+        // The same event twice in one log, as CloudTrail sometimes delivers it, is one event.
+        if !self.fingerprints.insert(ids::fingerprint(record.event_id().map_or(bytes, str::as_bytes))) {
+            return;
+        }
         matched.count += 1;
         if let Some(time) = record.time_ms() {
             matched.first_ms = Some(matched.first_ms.map_or(time, |first| first.min(time)));
             matched.last_ms = Some(matched.last_ms.map_or(time, |last| last.max(time)));
         }
-        // The same event twice in one log, as CloudTrail sometimes delivers it, is one event.
-        let is_new = self.fingerprints.insert(ids::fingerprint(record.event_id().map_or(bytes, str::as_bytes)));
-        if let Some(id) = record.event_id().filter(|_| is_new) {
+        if let Some(id) = record.event_id() {
             matched.event_ids_total += 1;
             if matched.event_ids.len() < MOST_EVENT_IDS {
                 matched.event_ids.push(id.to_owned());
             }
         }
-        if matched.records.len() < MOST_RECORDS && self.record_bytes + bytes.len() <= MOST_RECORD_BYTES
-            || matched.records.is_empty()
-        {
+        let fits = matched.records.len() < MOST_RECORDS
+            && self.record_bytes + bytes.len() <= MOST_RECORD_BYTES
+            && bytes.len() <= *bytes_left;
+        if fits {
             self.record_bytes += bytes.len();
-            matched.records.push(record.value().clone());
+            *bytes_left -= bytes.len();
+            matched.records.push(String::from_utf8_lossy(bytes).into_owned());
         }
         record.resources().into_iter().for_each(|resource| matched.resources.add(resource));
         if let Some(address) = record.text("sourceIPAddress") {
@@ -194,23 +239,31 @@ impl Group {
     }
 
     fn finish(mut self, key: &Key, rule_set: &RuleSet, log: &Log) -> Option<Finding> {
-        let rule = rule_set.rules().get(key.rule)?;
+        let (about, severity) = match key.rule {
+            Some(position) => {
+                let rule = rule_set.rules().get(position)?;
+                (Arc::clone(&rule.about), severity_of(rule, key.outcome))
+            }
+            None => (Arc::new(unknown_operation()), Level::Low),
+        };
         let about_of = |position: &usize| rule_set.rules().get(*position).map(|rule| Arc::clone(&rule.about));
         self.matched.not_visible = self.not_visible.into_iter().collect();
         self.matched.related = self.related.iter().filter_map(about_of).collect();
         // How many parts the key has is hashed with them, so that none of them can be taken for a record.
         let size = key.parts.len().to_string();
         let of_key = || {
-            let fixed = [rule.about.id.as_bytes(), key.outcome.as_str().as_bytes(), size.as_bytes()];
+            let fixed = [about.id.as_bytes(), key.outcome.as_str().as_bytes(), size.as_bytes()];
             fixed.into_iter().chain(key.parts.iter().map(String::as_bytes))
         };
         // Sorted already: the order of records in a file is no part of what happened.
         let of_records = self.fingerprints.iter().map(<[u8; 16]>::as_slice);
+        let id = ids::uuid([&b"finding"[..]].into_iter().chain(of_key()).chain(of_records));
+        let correlation_id = ids::uuid([&b"correlation"[..]].into_iter().chain(of_key()));
         Some(Finding {
-            id: ids::uuid([&b"finding"[..]].into_iter().chain(of_key()).chain(of_records)),
-            correlation_id: ids::uuid([&b"correlation"[..]].into_iter().chain(of_key())),
-            about: Arc::clone(&rule.about),
-            severity: severity_of(rule, key.outcome),
+            id,
+            correlation_id,
+            about,
+            severity,
             outcome: key.outcome,
             rule_set: rule_set.version().to_owned(),
             log: log.clone(),
@@ -218,5 +271,26 @@ impl Group {
             region: self.region,
             details: Details::Records(Box::new(self.matched)),
         })
+    }
+}
+
+/// What is said of a call that nobody has looked at yet. No Sigma rule can say "a name that is not in this list of 554".
+fn unknown_operation() -> About {
+    About {
+        id: "ab0c6f0e-52f1-4b8e-9d0a-6a3e4f1c7d05".to_owned(),
+        title: "Bedrock operation that this version does not know".to_owned(),
+        description: "The call is recorded under an event source of Amazon Bedrock, and its name is not among the operations that \
+                      this version of bedrock-audit knows. AWS adds about fifteen a month. No rule can have judged it."
+            .to_owned(),
+        level: Level::Low,
+        family: Some("unknown-operations".to_owned()),
+        tags: Vec::new(),
+        references: vec!["https://docs.aws.amazon.com/bedrock/latest/APIReference/welcome.html".to_owned()],
+        false_positives: vec!["AWS has published a new operation".to_owned()],
+        respond: vec![
+            "Look up what the operation does, and whether its caller should be doing it.".to_owned(),
+            "Update bedrock-audit, or write a rule for it.".to_owned(),
+        ],
+        version: None,
     }
 }

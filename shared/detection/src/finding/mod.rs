@@ -7,13 +7,11 @@ mod ocsf;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use rsigma_parser::Level;
-use serde_json::Value;
-
 pub use about_file::{FileProblem, about_file};
-pub use alert::{Alert, ChatNotice};
+pub use alert::{Alert, ChatNotice, MOST_TOLD};
 pub(crate) use group::{Fired, Groups};
 pub use ocsf::Form;
+use rsigma_parser::Level;
 
 use crate::{
     record::{Actor, Outcome, Resource},
@@ -109,8 +107,8 @@ pub struct Matched {
     pub event_ids: Vec<String>,
     /// How many different eventIDs there are.
     pub event_ids_total: u64,
-    /// The first records whole, at most ten.
-    pub records: Vec<Value>,
+    /// The first records whole, as JSON: at most ten, and 16 MiB in all findings of a log.
+    pub records: Vec<String>,
     /// What the calls were about.
     pub resources: Tally<Resource>,
     /// `sourceIPAddress`, which is a service's name where a service made the call.
@@ -212,6 +210,14 @@ impl Finding {
     #[must_use]
     pub fn confidence(&self) -> Confidence {
         self.matched().map_or(Confidence::High, |matched| matched.confidence)
+    }
+
+    /// Lets go of the records: enough to tell a person of it.
+    pub fn forget_records(&mut self) {
+        if let Details::Records(matched) = &mut self.details {
+            matched.records = Vec::new();
+            matched.event_ids.truncate(3);
+        }
     }
 
     /// The matched records, unless the finding is about a file.

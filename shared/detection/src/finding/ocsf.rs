@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Confidence, Details, Finding, Matched, Tally};
 use crate::{
-    record::{Actor, Outcome, Record, Resource},
+    record::{Actor, Outcome, Record, Resource, document},
     rules::About,
     text,
 };
@@ -30,31 +30,22 @@ impl Finding {
     /// The finding as OCSF JSON of at most `limit` bytes.
     ///
     /// What does not fit is left out from the evidence inwards, eventIDs last of all, and `unmapped.trimmed` names what
-    /// was; log and eventIDs say where the rest stands. Any limit from 32 KiB up is kept, whatever the records hold.
+    /// was; log and eventIDs say where the rest stands. Any limit from 32 KiB up is kept, whatever the records hold: what is left at the end is a few dozen texts of 256 bytes.
     #[must_use]
     pub fn to_ocsf(&self, limit: usize, form: Form) -> String {
         let mut value = self.ocsf();
-        let steps: [(&str, Trim); 5] = [
-            ("records", |value, limit| drop_records(value, limit)),
+        let steps: [(&str, Trim); 6] = [
+            ("records", drop_records),
             ("evidences", |value, _| keep_first(value, "/evidences", 1)),
             ("text", |value, _| shorten_text(value)),
-            ("counts", |value, _| {
-                for list in ["/resources", "/observables", "/remediation/references", "/finding_info/related_analytics"]
-                {
-                    keep_first(value, list, 10);
-                }
-                for list in ["resources", "addresses", "user_agents", "models"] {
-                    keep_first(value, &format!("/unmapped/seen/{list}"), 10);
-                }
-            }),
+            ("counts", |value, _| keep_of_lists(value, 10)),
+            ("lists", |value, _| keep_of_lists(value, 0)),
             ("event_ids", |value, limit| {
-                while value.to_string().len() > limit {
-                    let most =
-                        value.pointer("/finding_info/related_events").and_then(Value::as_array).map_or(0, Vec::len);
-                    keep_first(value, "/finding_info/related_events", most / 2);
-                    if most == 0 {
-                        break;
-                    }
+                let mut left =
+                    value.pointer("/finding_info/related_events").and_then(Value::as_array).map_or(0, Vec::len);
+                while left > 0 && value.to_string().len() > limit {
+                    left /= 2;
+                    keep_first(value, "/finding_info/related_events", left);
                 }
             }),
         ];
@@ -67,10 +58,12 @@ impl Finding {
         let mut trimmed = Vec::new();
         let mut json = value.to_string();
         for (name, step) in steps {
-            if json.len() <= room && !(all && name != "event_ids") {
+            // The minimal form goes without all that may be at fault; nothing is at fault in eventIDs and short lists.
+            let must = all && matches!(name, "records" | "evidences" | "text" | "counts");
+            if json.len() <= room && !must {
                 break;
             }
-            step(&mut value, if all { 0 } else { room });
+            step(&mut value, if all && name == "records" { 0 } else { room });
             trimmed.push(name);
             json = value.to_string();
         }
@@ -79,6 +72,10 @@ impl Finding {
                 unmapped.insert("trimmed".to_owned(), json!(trimmed));
             }
             json = value.to_string();
+        }
+        // Valid JSON, and no character for some of those who read it: SQS takes U+FFFD and nothing between it and U+10000.
+        if json.contains(['\u{fffe}', '\u{ffff}']) {
+            json = json.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff");
         }
         json
     }
@@ -143,7 +140,10 @@ impl Finding {
             }
             Details::Records(matched) => {
                 members.insert("count".to_owned(), json!(matched.count));
-                let evidences: Vec<Value> = matched.records.iter().map(evidence).collect();
+                let mut evidences: Vec<Value> = matched.records.iter().map(|record| evidence(record)).collect();
+                if evidences.is_empty() {
+                    evidences.push(evidence_without_record(matched));
+                }
                 members.insert("evidences".to_owned(), json!(evidences));
                 let resources: Vec<Value> = matched.resources.counts.keys().map(resource).collect();
                 if !resources.is_empty() {
@@ -281,8 +281,21 @@ fn attack(tag: &str) -> Option<Value> {
     Some(Value::Object(attack))
 }
 
-fn evidence(value: &Value) -> Value {
-    let record = Record::new(value);
+/// What is known of a record that was too much to keep.
+fn evidence_without_record(matched: &Matched) -> Value {
+    let mut evidence = json!({
+        "api": {"operation": matched.event_name, "service": {"name": matched.event_source}},
+        "actor": actor(&matched.actor),
+    });
+    if let (Some(id), Value::Object(members)) = (matched.event_ids.first(), &mut evidence) {
+        members.insert("uid".to_owned(), json!(id));
+    }
+    evidence
+}
+
+fn evidence(text: &str) -> Value {
+    let value = document(text.as_bytes()).unwrap_or_else(|_| json!({ "unreadable": text }));
+    let record = Record::new(&value);
     let mut api = Map::new();
     api.insert("operation".to_owned(), json!(record.event_name()));
     if !record.event_source().is_empty() {
@@ -304,7 +317,6 @@ fn evidence(value: &Value) -> Value {
     let mut evidence = Map::new();
     evidence.insert("api".to_owned(), Value::Object(api));
     evidence.insert("actor".to_owned(), actor(&Actor::of(&record)));
-    evidence.insert("data".to_owned(), value.clone());
     if let Some(id) = record.event_id() {
         evidence.insert("uid".to_owned(), json!(id));
     }
@@ -314,6 +326,7 @@ fn evidence(value: &Value) -> Value {
     if let Some(agent) = record.text("userAgent") {
         evidence.insert("http_request".to_owned(), json!({ "user_agent": agent }));
     }
+    evidence.insert("data".to_owned(), value);
     Value::Object(evidence)
 }
 
@@ -413,10 +426,19 @@ fn keep_first(value: &mut Value, list: &str, most: usize) {
     }
 }
 
-/// Cuts every text to 256 characters. Ids and names are shorter; what is longer was made to be.
+fn keep_of_lists(value: &mut Value, most: usize) {
+    for list in ["/resources", "/observables", "/remediation/references", "/finding_info/related_analytics"] {
+        keep_first(value, list, most);
+    }
+    for list in ["resources", "addresses", "user_agents", "models"] {
+        keep_first(value, &format!("/unmapped/seen/{list}"), most);
+    }
+}
+
+/// Cuts every text to 256 bytes or somewhat more. Ids and names are shorter; what is longer was made to be.
 fn shorten_text(value: &mut Value) {
     match value {
-        Value::String(long) if long.len() > 256 => *long = text::neutral(long, 256),
+        Value::String(long) if long.len() > 256 => *long = text::neutral(long, 256 * long.chars().count() / long.len()),
         Value::Array(items) => items.iter_mut().for_each(shorten_text),
         Value::Object(members) => members.values_mut().for_each(shorten_text),
         _ => {}

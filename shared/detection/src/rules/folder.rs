@@ -6,7 +6,7 @@ use std::{fs, io, path::Path};
 use super::{
     Origin, RuleFile,
     check::Refused,
-    load::{MAX_FILE_BYTES, builtin},
+    load::{MAX_FILE_BYTES, is_builtin},
 };
 
 /// All `*.yml` and `*.yaml` files below a folder, sorted by path. A file that cannot be read is refused alone.
@@ -43,7 +43,7 @@ fn collect(folder: &Path, files: &mut Vec<RuleFile>, refused: &mut Vec<Refused>)
 
 /// A file that is word for word a built-in rule is one: its severity is adapted to the outcome as in the Lambda.
 fn origin(text: &str) -> Origin {
-    if builtin().any(|rule| rule.text == text) { Origin::BuiltIn } else { Origin::Outside }
+    if is_builtin(text) { Origin::BuiltIn } else { Origin::Outside }
 }
 
 fn read(path: &Path) -> io::Result<String> {

@@ -65,6 +65,11 @@ pub(super) fn builtin() -> impl Iterator<Item = RuleFile> {
     })
 }
 
+/// Whether a text is word for word a built-in rule.
+pub(super) fn is_builtin(text: &str) -> bool {
+    BUILTIN.iter().any(|(_, builtin)| *builtin == text)
+}
+
 pub(super) fn load(files: impl IntoIterator<Item = RuleFile>) -> Loaded {
     let (mut rules, mut engine, mut index): (Vec<Rule>, _, _) = (Vec::new(), Engine::default(), Index::default());
     let (mut refused, mut warnings) = (Vec::new(), Vec::new());
@@ -163,7 +168,9 @@ fn read(file: &RuleFile, warnings: &mut Vec<Warning>) -> Result<(Rule, SigmaRule
 
 fn parse(text: &str) -> Result<SigmaRule, Fault> {
     let wrong = |error: &str| {
-        Fault::new(quoted(error).unwrap_or_default(), error.to_owned(), "see sigmahq.io/docs for how a rule is written")
+        // The parser's messages can be drawings of several lines.
+        let error = error.split_whitespace().collect::<Vec<_>>().join(" ");
+        Fault::new(quoted(&error).unwrap_or_default(), error.clone(), "see sigmahq.io/docs for how a rule is written")
     };
     let collection = parse_sigma_yaml(text).map_err(|error| wrong(&error.to_string()))?;
     if let Some(error) = collection.errors.first() {

@@ -101,7 +101,8 @@ impl RuleSet {
     /// The rules built into this library, and those of `more`. A wrong file is left out alone.
     #[must_use]
     pub fn load(more: impl IntoIterator<Item = RuleFile>) -> Loaded {
-        load::load(load::builtin().chain(more))
+        // Our own folder is a folder like any other; its rules are not taken twice.
+        load::load(load::builtin().chain(more.into_iter().filter(|file| !load::is_builtin(&file.text))))
     }
 
     /// Only the given rules.

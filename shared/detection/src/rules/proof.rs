@@ -68,6 +68,9 @@ impl Proof {
     #[must_use]
     pub fn failures(&self, rule_set: &RuleSet, position: usize) -> Vec<String> {
         let mut failures = Vec::new();
+        if self.matches.is_empty() || self.ignores.is_empty() {
+            failures.push("it needs a record to match and one to ignore at least".to_owned());
+        }
         for case in &self.matches {
             if let Err(failure) = self.check_match(case, rule_set, position) {
                 failures.push(format!("must match because {}: {failure}", case.because));
