@@ -1,0 +1,131 @@
+# The one front door of bedrock-audit: `make help` lists what it opens. CI calls the same targets.
+# Nothing is installed globally: Python tools live in .venv/<family>, cargo tools in .tools, both ignored by git.
+
+PYTHON ?= python3
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+BOOTSTRAP := $(TARGET_DIR)/release/bootstrap
+
+# One environment a family: together they pull each other's versions down.
+TESTS_VENV := $(CURDIR)/.venv/tests
+TEMPLATE_VENV := $(CURDIR)/.venv/template
+LAMBDA_VENV := $(CURDIR)/.venv/lambda
+WITH_LAMBDA_TOOLS := PATH="$(LAMBDA_VENV)/bin:$$PATH"
+# In this order: cargo-lambda finds zig by asking the first python3 for it.
+WITH_SAM_TOOLS := SAM_CLI_TELEMETRY=0 PATH="$(LAMBDA_VENV)/bin:$(TEMPLATE_VENV)/bin:$$PATH"
+
+DENY_VERSION := 0.20.2
+DENY := $(CURDIR)/.tools/bin/cargo-deny
+DENY_STAMP := .tools/cargo-deny-$(DENY_VERSION)
+
+EXAMPLE_LOG := events/logs/delete-guardrail.json
+
+.DELETE_ON_ERROR:
+# The targets share one cargo target folder; side by side they would only wait for each other.
+.NOTPARALLEL:
+.PHONY: help run test check build invoke scan deploy smoke bench-start fmt clean
+.PHONY: bootstrap check-code check-arrows check-dependencies check-advisories check-template needs-EVENT needs-LOG needs-STACK
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: bootstrap .venv/tests/.done ## Show it at work: sample logs through the real Lambda binary on local AWS
+	@$(TESTS_VENV)/bin/python tests/local/run.py --bootstrap $(BOOTSTRAP)
+
+# All targets first: the tests run the command line, and one set of features keeps cargo from building everything twice.
+test: bootstrap .venv/tests/.done ## Run every test, the end-to-end ones on local AWS included
+	cargo build --workspace --all-targets --locked
+	BEDROCK_AUDIT_BOOTSTRAP=$(BOOTSTRAP) BEDROCK_AUDIT_PYTHON=$(TESTS_VENV)/bin/python cargo test --workspace --locked
+	$(TESTS_VENV)/bin/python -m unittest discover --buffer --start-directory tests/local
+	$(TESTS_VENV)/bin/python -m unittest discover --buffer --start-directory tests/deployed
+
+check: check-code check-arrows check-dependencies check-advisories check-template ## Check form, lints, dependencies and the template
+
+build: .venv/lambda/.done ## Build the zip that Lambda runs (arm64): target/lambda/bootstrap/bootstrap.zip
+	$(WITH_LAMBDA_TOOLS) cargo lambda build --release --locked --arm64 --output-format zip \
+		--package bedrock-audit-detector --bin bootstrap
+
+invoke: needs-EVENT bootstrap .venv/tests/.done .venv/lambda/.done ## Run one event through cargo-lambda: EVENT=events/notifications/s3-put.json [LOG=…]
+	@$(WITH_LAMBDA_TOOLS) $(TESTS_VENV)/bin/python tests/local/invoke.py \
+		--event $(EVENT) --log $(or $(LOG),$(EXAMPLE_LOG))
+
+# Exit status 1 says that something was found, which is no failure of make's; 2 says that something could not be read.
+scan: needs-LOG ## Scan logs on this disk with the command line: LOG=events/logs/delete-guardrail.json
+	@cargo run --release --locked --quiet --package bedrock-audit -- scan $(LOG); \
+		status=$$?; [ $$status -eq 1 ] || exit $$status
+
+deploy: .venv/template/.done .venv/lambda/.done ## Build and deploy the stack with SAM, which asks for what it needs
+	$(WITH_SAM_TOOLS) sam build
+	$(WITH_SAM_TOOLS) sam deploy --guided
+
+smoke: needs-STACK .venv/tests/.done ## Send a test finding through a deployed stack: STACK=bedrock-audit
+	@$(TESTS_VENV)/bin/python tests/deployed/smoke.py --stack $(STACK)
+
+bench-start: bootstrap .venv/tests/.done ## Measure cold start, memory and size of the Lambda binary
+	@$(TESTS_VENV)/bin/python tests/local/bench_start.py --bootstrap $(BOOTSTRAP)
+
+fmt: ## Format the Rust code
+	cargo fmt --all
+
+clean: ## Remove everything that was built or installed here
+	cargo clean
+	rm -rf .venv .tools .aws-sam
+
+bootstrap:
+	cargo build --release --locked --package bedrock-audit-detector --bin bootstrap
+
+check-code:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# The core looks at nobody: no AWS, no async.
+check-arrows:
+	@tree="$$(cargo tree --locked --package bedrock-audit-detection --edges normal --target all --prefix none)" || exit 1; \
+		found="$$(printf '%s\n' "$$tree" | grep -E '^(aws|hyper|lambda|tokio)' | sort -u)"; \
+		if [ -z "$$found" ]; then echo "arrows ok: shared/detection knows no AWS and no async"; exit 0; fi; \
+		printf 'shared/detection must know no AWS and no async, and depends on:\n%s\n' "$$found" >&2; exit 1
+
+# cargo-deny never asks the network here, so every crate of the lockfile must be there before.
+check-dependencies: $(DENY_STAMP)
+	cargo fetch --locked --quiet
+	$(DENY) --offline --locked check --hide-inclusion-graph bans licenses sources
+
+# The database is a git repository on GitHub. Where that cannot be reached, a check that fails would say nothing about us.
+check-advisories: $(DENY_STAMP)
+	@if GIT_TERMINAL_PROMPT=0 timeout 20 git ls-remote --exit-code --quiet https://github.com/RustSec/advisory-db HEAD >/dev/null 2>&1; \
+		then $(DENY) --locked check --hide-inclusion-graph advisories; \
+		else echo "advisories: NOT CHECKED, because https://github.com/RustSec/advisory-db cannot be reached from here"; fi
+
+# The translated template is what CloudFormation reads: what SAM adds can turn a sound template into a circle.
+check-template: .venv/template/.done
+	$(WITH_SAM_TOOLS) sam validate --lint --template template.yaml
+	$(TEMPLATE_VENV)/bin/cfn-lint template.yaml
+	@mkdir -p $(TARGET_DIR)
+	$(TEMPLATE_VENV)/bin/python tests/template/translate.py template.yaml > $(TARGET_DIR)/translated-template.json
+	$(TEMPLATE_VENV)/bin/cfn-lint $(TARGET_DIR)/translated-template.json
+	$(TEMPLATE_VENV)/bin/python -m unittest discover --start-directory tests/template
+
+.venv/tests/.done: tests/local/requirements.txt
+.venv/template/.done: tests/template/requirements.txt
+.venv/lambda/.done: tests/local/requirements-cargo-lambda.txt
+
+# The files pin everything, so pip is to install that and nothing else. The stamp comes last: half an environment is made anew.
+.venv/%/.done:
+	rm -rf .venv/$*
+	$(PYTHON) -m venv .venv/$*
+	.venv/$*/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	.venv/$*/bin/python -m pip check --disable-pip-version-check
+	@touch $@
+
+# Unoptimized: it runs for a second or two, and building it optimized costs minutes.
+$(DENY_STAMP):
+	CARGO_PROFILE_DEV_DEBUG=0 cargo install cargo-deny --version $(DENY_VERSION) --locked --debug --force --quiet --root .tools
+	@touch $@
+
+needs-EVENT:
+	@[ -n "$(EVENT)" ] || { echo "Say which event: make invoke EVENT=events/notifications/s3-put.json" >&2; exit 2; }
+
+needs-LOG:
+	@[ -n "$(LOG)" ] || { echo "Say which log or folder: make scan LOG=$(EXAMPLE_LOG)" >&2; exit 2; }
+
+needs-STACK:
+	@[ -n "$(STACK)" ] || { echo "Say which stack: make smoke STACK=bedrock-audit" >&2; exit 2; }

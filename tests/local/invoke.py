@@ -1,0 +1,212 @@
+"""`make invoke EVENT=…`: one event from events/ through the detector under `cargo lambda`, and what came of it.
+
+    invoke.py --event events/notifications/s3-put.json [--log events/logs/delete-guardrail.json]
+
+Wherever the event speaks of a log in the example bucket, that log is put there first.
+Exit status 1 if the function failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote_plus
+
+import report
+from example_stack import LOG_BUCKET, LOGS, PROJECT, ExampleStack, FunctionOutput
+from local_aws import LocalAws
+from local_lambda import end_on_sigterm
+
+PACKAGE = "bedrock-audit-detector"
+BINARY = "bootstrap"
+BEGIN_SECONDS = 30
+INVOKE_SECONDS = 120
+
+
+class InvokeFailed(Exception):
+    """One sentence for the person who typed `make invoke`."""
+
+
+@dataclass(frozen=True)
+class NamedLog:
+    """A log that an event speaks of as being there."""
+
+    bucket: str
+    key: str
+    version: str | None
+
+
+def named_logs(value: Any) -> Iterator[NamedLog]:
+    """Every log that the event names, however deeply it is wrapped."""
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        with contextlib.suppress(ValueError):
+            yield from named_logs(json.loads(value))
+    elif isinstance(value, list):
+        for item in value:
+            yield from named_logs(item)
+    elif isinstance(value, dict) and "s3" in value:
+        if not value.get("eventName", "").startswith("ObjectRemoved"):
+            entry = value["s3"]["object"]
+            yield NamedLog(value["s3"]["bucket"]["name"], unquote_plus(entry["key"]), entry.get("versionId"))
+    elif isinstance(value, dict) and "detail-type" in value:
+        if value["detail-type"] == "Object Created":
+            entry = value["detail"]["object"]
+            yield NamedLog(value["detail"]["bucket"]["name"], entry["key"], entry.get("version-id"))
+    elif isinstance(value, dict) and "s3ObjectKey" in value:
+        for key in value["s3ObjectKey"]:
+            yield NamedLog(value["s3Bucket"], key, None)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from named_logs(item)
+
+
+def put_named_logs(event: str, log: bytes, stack: ExampleStack) -> str:
+    """Makes the event true; returns it with the versions that S3 really gave."""
+    logs = []
+    # An event that is broken on purpose is the function's to judge.
+    with contextlib.suppress(KeyError, TypeError, AttributeError):
+        logs += [named for named in named_logs(json.loads(event)) if named.bucket == LOG_BUCKET]
+    if any(named.version for named in logs):
+        stack.keep_versions()
+    for named in logs:
+        version = stack.put_log(named.key, log)
+        print(f"put s3://{LOG_BUCKET}/{named.key}")
+        if named.version and version:
+            event = event.replace(named.version, version)
+    return event
+
+
+@contextlib.contextmanager
+def cargo_lambda_watch(environment: dict[str, str], output: FunctionOutput) -> Iterator[int]:
+    """The port of a `cargo lambda watch` that serves the detector; both end with the block."""
+    port = free_port()
+    # The release build is there already, and is the one that is deployed.
+    command = ["cargo", "lambda", "watch", "--release", "--locked", "--ignore-changes", "--quiet"]
+    command += ["--package", PACKAGE, "--bin", BINARY, "--invoke-address", "127.0.0.1", "--invoke-port", str(port)]
+    process = subprocess.Popen(
+        command,
+        cwd=PROJECT,
+        # Its own progress is not what somebody wants to read who asked what the function does.
+        env={**environment, "RUST_LOG": "warn"},
+        stdin=subprocess.DEVNULL,
+        stdout=output.file,
+        stderr=output.file,
+        # Ctrl-C reaches us alone, so that things end in their order.
+        start_new_session=True,
+    )
+    try:
+        wait_for(port, process, output)
+        yield port
+    finally:
+        # It ends the function too, which has a process group of its own and so is out of our reach.
+        process.terminate()
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def wait_for(port: int, process: subprocess.Popen[bytes], output: FunctionOutput) -> None:
+    until = time.monotonic() + BEGIN_SECONDS
+    while time.monotonic() < until and process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.05)
+    said = "\n".join(output.new_lines())
+    raise InvokeFailed(f"cargo lambda watch did not begin to serve. It said:\n{said}")
+
+
+def cargo_lambda_invoke(event: str, port: int, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        file.write(event)
+        file.flush()
+        command = ["cargo", "lambda", "invoke", "--invoke-address", "127.0.0.1", "--invoke-port", str(port)]
+        command += [BINARY, "--data-file", file.name]
+        try:
+            return subprocess.run(
+                command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=INVOKE_SECONDS
+            )
+        except subprocess.TimeoutExpired as error:
+            raise InvokeFailed(f"No answer within {INVOKE_SECONDS} seconds.") from error
+
+
+def invoke(event: str, log: bytes) -> None:
+    with LocalAws() as aws:
+        stack = ExampleStack(aws)
+        event = put_named_logs(event, log, stack)
+        output = FunctionOutput()
+        environment = stack.environment()
+        with cargo_lambda_watch(environment, output) as port:
+            try:
+                answer = cargo_lambda_invoke(event, port, environment)
+            finally:
+                report.heading("What the function wrote")
+                print("\n".join(output.new_lines()))
+        if answer.returncode != 0:
+            # What follows sends the reader to cargo-lambda's forum, which did nothing wrong.
+            error = answer.stderr.partition("Was this behavior unexpected?")[0].strip()
+            raise InvokeFailed(f"The function failed.\n{error}")
+        report.heading("What the function answered")
+        print(answer.stdout.strip())
+        for number, alert in enumerate(stack.alerts(), start=1):
+            report.heading(f"Alert {number}")
+            report.alert(alert)
+        findings = stack.findings()
+        for number, finding in enumerate(findings, start=1):
+            report.heading(f"Finding {number} of {len(findings)}")
+            report.finding(finding)
+        if not findings:
+            report.heading("No finding")
+
+
+def read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvokeFailed(f"{path} cannot be read: {error.strerror}") from error
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Runs one event through the detector under cargo-lambda.")
+    parser.add_argument("--event", type=Path, required=True, help="a file of events/notifications")
+    parser.add_argument(
+        "--log", type=Path, default=LOGS / "delete-guardrail.json", help="the log that the event speaks of"
+    )
+    options = parser.parse_args()
+    end_on_sigterm()
+    try:
+        event = read(options.event).decode()
+        json.loads(event)
+        invoke(event, read(options.log))
+    except ValueError as error:
+        print(f"make invoke: {options.event} is not JSON: {error}", file=sys.stderr)
+        return 1
+    except InvokeFailed as error:
+        sys.stdout.flush()
+        print(f"\nmake invoke: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
