@@ -525,10 +525,39 @@ async fn rules_from_a_folder_are_in_force_and_a_wrong_one_is_told() {
     let rule = "title: Buckets listed\nid: 5cf5d7ea-ef4c-4a6e-8d4b-0c1a7f0d1b11\nlogsource:\n    product: aws\n    service: cloudtrail\ndetection:\n    selection:\n        eventName: ListBuckets\n    condition: selection\nlevel: low\n";
     fs::write(folder.path().join("mine.yml"), rule).unwrap();
     fs::write(folder.path().join("wrong.yml"), rule.replace("eventName:", "eventName|contians:")).unwrap();
-    let stack = Stack::named(None, &[("RULES_DIR", folder.path().to_str().unwrap())]).await;
+    let stack = Stack::named(None, &[("RULES_URI", folder.path().to_str().unwrap())]).await;
     stack.put(&key("quiet"), log(&[ordinary(1)])).await;
     assert!(!stack.wake(&stack.s3_event(&[&key("quiet")])).await.failed);
-    assert_eq!(stack.titles().await, ["A rule file was left out", "Buckets listed (success)"]);
+    assert_eq!(stack.titles().await, ["A rule file is wrong", "Buckets listed (success)"]);
+}
+
+#[tokio::test]
+async fn rules_below_a_prefix_of_a_bucket_are_in_force() {
+    let rules = Stack::new().await;
+    let text = |name: &str| {
+        format!(
+            "title: {name} seen\nlogsource:\n    product: aws\n    service: cloudtrail\ndetection:\n    selection:\n        eventName: {name}\n    condition: selection\nlevel: low\n"
+        )
+    };
+    rules.put("mine/a/list.yml", text("ListBuckets").into_bytes()).await;
+    rules.put("mine/wrong.yaml", b"title: [".to_vec()).await;
+    rules.put("mine/notes.txt", b"no rule".to_vec()).await;
+    rules.put("theirs/other.yml", text("DeleteGuardrail").into_bytes()).await;
+    let uri = format!("s3://{}/mine/", rules.bucket);
+    let stack = Stack::named(None, &[("RULES_URI", &uri)]).await;
+    stack.put(&key("one"), bad_log()).await;
+    assert!(!stack.wake(&stack.s3_event(&[&key("one")])).await.failed);
+    assert_eq!(stack.titles().await, ["A rule file is wrong", DELETED, "ListBuckets seen (success)"]);
+    assert_eq!(stack.ledger()["rule_files_refused"], 1);
+
+    let nowhere = Stack::named(None, &[("RULES_URI", "s3://no-such-bucket-here/")]).await;
+    nowhere.put(&key("one"), bad_log()).await;
+    let answer = nowhere.wake(&nowhere.s3_event(&[&key("one")])).await;
+    let said = answer.body["errorMessage"].as_str().unwrap();
+    assert!(
+        answer.failed && said.contains("the rules at s3://no-such-bucket-here/ cannot be read: NoSuchBucket"),
+        "{answer:?}"
+    );
 }
 
 /// What stands in the log of the function is one JSON document a line, and none of it is a record's content.

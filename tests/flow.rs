@@ -2,7 +2,7 @@
 //! ledger. Row by row what the design promises when things go wrong.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::Mutex,
     time::Duration,
 };
@@ -11,11 +11,12 @@ use bytes::Bytes;
 use detection::{
     finding::Finding,
     ledger::Ledger,
-    rules::{Origin, RuleFile, RuleSet},
+    rules::{Origin, RuleFile},
 };
 use detector::{
     config::Config,
     handler::{FetchError, Handler, Invocation, LogBody, LogBucket, Publisher},
+    live_rules::{Listed, LiveRules, NoSource, RulesSource},
     notification::ObjectEvent,
 };
 use serde_json::{Value, json};
@@ -121,7 +122,11 @@ impl Bench {
         bench
     }
 
-    fn handler(&self) -> Handler<&MemoryBucket, &MemoryTopics> {
+    fn handler(&self) -> Handler<&MemoryBucket, &MemoryTopics, NoSource> {
+        self.handler_with(LiveRules::fixed(self.rule_files.clone(), Vec::new()))
+    }
+
+    fn handler_with<R: RulesSource + Sync>(&self, rules: LiveRules<R>) -> Handler<&MemoryBucket, &MemoryTopics, R> {
         let set = [
             ("LOG_BUCKETS", BUCKET),
             ("FINDINGS_TOPIC_ARN", "arn:aws:sns:eu-central-1:111122223333:findings"),
@@ -130,9 +135,7 @@ impl Bench {
         let get = |name: &str| {
             self.environment.iter().chain(&set).find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         };
-        let loaded = RuleSet::load(self.rule_files.clone());
-        let config = Config::read(get).unwrap();
-        Handler::new(config, loaded.rule_set, loaded.refused, &self.bucket, &self.topics, || NOW_MS)
+        Handler::new(Config::read(get).unwrap(), rules, &self.bucket, &self.topics, || NOW_MS)
     }
 
     /// Every invocation's ledger must balance, whatever happened in it.
@@ -189,7 +192,7 @@ fn given_back(invocation: &Invocation) -> Vec<String> {
 #[tokio::test]
 async fn a_log_gives_findings_an_alert_and_a_ledger() {
     let bench = Bench::with("one", bad_log());
-    let Invocation { answer, ledger } = bench.wake(s3(&["one"])).await;
+    let Invocation { answer, ledger, .. } = bench.wake(s3(&["one"])).await;
     assert!(answer.is_ok());
     assert_eq!(bench.titles(), [DELETED]);
     assert_eq!(bench.alerts(), [[DELETED]]);
@@ -200,7 +203,7 @@ async fn a_log_gives_findings_an_alert_and_a_ledger() {
 #[tokio::test]
 async fn a_log_with_no_finding_publishes_nothing() {
     let bench = Bench::with("quiet", log(&[ordinary(1), ordinary(2)]));
-    let Invocation { answer, ledger } = bench.wake(s3(&["quiet"])).await;
+    let Invocation { answer, ledger, .. } = bench.wake(s3(&["quiet"])).await;
     assert!(answer.is_ok() && bench.titles().is_empty() && bench.alerts().is_empty());
     assert_eq!((ledger.logs.audited, ledger.records.unmatched), (1, 2));
 }
@@ -223,7 +226,7 @@ async fn two_logs_of_one_notification_are_one_alert_and_a_broken_one_drops_no_ot
     let bench = Bench::with("good", bad_log());
     bench.put("broken", [Get::Failed]);
     bench.put("also-good", [Get::Whole(log(&[delete_guardrail(9, &json!({"awsRegion": "us-east-1"}))]))]);
-    let Invocation { answer, ledger } = bench.wake(s3(&["broken", "good", "also-good"])).await;
+    let Invocation { answer, ledger, .. } = bench.wake(s3(&["broken", "good", "also-good"])).await;
     let said = answer.unwrap_err().to_string();
     assert!(said.contains("broken.json.gz was not read: access was denied; the function needs s3:GetObject"), "{said}");
     assert_eq!((bench.titles().len(), bench.alerts().len()), (2, 1));
@@ -281,7 +284,7 @@ async fn other_files_of_the_bucket_are_skipped_by_their_folder() {
         at("AWSLogs/111122223333/CloudTrail-Insight/eu-central-1/2026/11/22/y.json.gz"),
         at("elsewhere/x.json.gz"),
     ]});
-    let Invocation { answer, ledger } = bench.wake(event).await;
+    let Invocation { answer, ledger, .. } = bench.wake(event).await;
     assert!(answer.is_ok() && bench.bucket.asked.lock().unwrap().is_empty());
     let skipped: Vec<(&str, u64)> =
         ledger.skipped_by_folder.iter().map(|(folder, count)| (folder.as_str(), *count)).collect();
@@ -294,7 +297,7 @@ async fn a_forged_bucket_is_not_read_and_not_forgotten() {
     let bench = Bench::with("one", bad_log());
     let mut event = s3(&["one"]);
     event["Records"][0]["s3"]["bucket"]["name"] = json!("somebody-elses");
-    let Invocation { answer, ledger } = bench.wake(event).await;
+    let Invocation { answer, ledger, .. } = bench.wake(event).await;
     let said = answer.unwrap_err().to_string();
     assert!(said.contains("somebody-elses is not in LOG_BUCKETS"), "{said}");
     assert!(bench.bucket.asked.lock().unwrap().is_empty() && ledger.logs.failed == 1);
@@ -313,7 +316,7 @@ async fn the_named_version_is_read() {
 async fn a_log_that_is_gone_is_a_finding() {
     let bench = Bench::default();
     bench.put("gone", [Get::Gone]);
-    let Invocation { answer, ledger } = bench.wake(s3(&["gone"])).await;
+    let Invocation { answer, ledger, .. } = bench.wake(s3(&["gone"])).await;
     assert!(answer.is_ok());
     assert_eq!((bench.titles(), ledger.logs.gone), (vec![REMOVED.to_owned()], 1));
 
@@ -347,14 +350,14 @@ async fn a_body_that_breaks_off_is_fetched_again() {
         "one",
         [Get::BreaksAfter(bytes.clone(), half), Get::StallsAfter(bytes.clone(), 10), Get::Whole(bytes.clone())],
     );
-    let Invocation { answer, ledger } = bench.wake(s3(&["one"])).await;
+    let Invocation { answer, ledger, .. } = bench.wake(s3(&["one"])).await;
     assert!(answer.is_ok());
     assert_eq!((bench.titles(), ledger.logs.audited, ledger.records.total), (vec![DELETED.to_owned()], 1, 3));
 
     // Three times broken is failed, never damaged: it may be whole the next time, so nothing of it is published.
     let bench = Bench::default();
     bench.put("one", [Get::BreaksAfter(bytes, half)]);
-    let Invocation { answer, ledger } = bench.wake(s3(&["one"])).await;
+    let Invocation { answer, ledger, .. } = bench.wake(s3(&["one"])).await;
     assert!(answer.unwrap_err().to_string().contains("was not read: reset"));
     assert_eq!((bench.titles().len(), ledger.logs.failed, ledger.logs.damaged), (0, 1, 0));
     assert_eq!(bench.bucket.asked.lock().unwrap().len(), 3);
@@ -373,7 +376,7 @@ async fn a_damaged_log_is_a_finding_and_what_stood_before_is_found() {
         ("empty", Vec::new(), vec![DAMAGED]),
     ] {
         let bench = Bench::with(name, bytes);
-        let Invocation { answer, ledger } = bench.wake(s3(&[name])).await;
+        let Invocation { answer, ledger, .. } = bench.wake(s3(&[name])).await;
         assert!(answer.is_ok(), "{name}: a damaged log is settled by its finding");
         assert_eq!(
             (bench.titles(), ledger.logs.damaged),
@@ -398,7 +401,7 @@ async fn a_log_that_unpacks_to_more_than_the_limit_is_damaged() {
 #[tokio::test]
 async fn an_unreadable_record_is_counted_and_the_rest_goes_on() {
     let bench = Bench::with("one", log(&[ordinary(1), json!("no record"), delete_guardrail(2, &json!({}))]));
-    let Invocation { answer, ledger } = bench.wake(s3(&["one"])).await;
+    let Invocation { answer, ledger, .. } = bench.wake(s3(&["one"])).await;
     assert!(answer.is_ok());
     assert_eq!(bench.titles(), [DELETED, UNREADABLE]);
     assert_eq!((ledger.records.total, ledger.records.unreadable, ledger.logs.audited), (3, 1, 1));
@@ -454,7 +457,7 @@ async fn a_wrong_rule_file_is_a_finding_once_and_the_rest_is_in_force() {
     let handler = bench.handler();
     assert!(handler.handle(s3(&["one"]), Duration::from_secs(120)).await.answer.is_ok());
     assert!(handler.handle(s3(&["one"]), Duration::from_secs(120)).await.answer.is_ok());
-    assert_eq!(bench.titles(), ["A rule file was left out", DELETED, DELETED]);
+    assert_eq!(bench.titles(), ["A rule file is wrong", DELETED, DELETED]);
     let findings = bench.topics.findings.lock().unwrap();
     assert!(
         findings[0].summary().contains("/opt/rules/mine.yml:2: its logsource is not CloudTrail"),
@@ -531,7 +534,7 @@ async fn people_are_told_of_a_wrong_rule_even_if_the_first_alert_fails() {
     let handler = bench.handler();
     handler.handle(s3(&["quiet"]), Duration::from_secs(120)).await;
     handler.handle(s3(&["quiet"]), Duration::from_secs(120)).await;
-    assert_eq!(bench.alerts(), [["A rule file was left out"]]);
+    assert_eq!(bench.alerts(), [["A rule file is wrong"]]);
 }
 
 /// Whoever is denied everything cannot bury a finding, or our memory, under a million others.
@@ -557,4 +560,119 @@ async fn targets_tried_in_vain_are_told_apart_up_to_a_point() {
         3_001,
         "and none is forgotten"
     );
+}
+
+/// Rule files that change while the detector is warm. `None` for a file that is listed and cannot be read.
+#[derive(Default)]
+struct MemoryRules {
+    files: Mutex<BTreeMap<String, Option<String>>>,
+    cannot_be_listed: Mutex<bool>,
+    reads: Mutex<Vec<String>>,
+}
+
+impl MemoryRules {
+    fn put(&self, path: &str, text: Option<&str>) {
+        self.files.lock().unwrap().insert(path.to_owned(), text.map(str::to_owned));
+    }
+}
+
+impl RulesSource for &MemoryRules {
+    fn name(&self) -> String {
+        "s3://rules/".to_owned()
+    }
+
+    async fn list(&self) -> Result<Vec<Listed>, String> {
+        if *self.cannot_be_listed.lock().unwrap() {
+            return Err("AccessDenied".to_owned());
+        }
+        let files = self.files.lock().unwrap();
+        Ok(files.iter().map(|(path, text)| Listed { path: path.clone(), version: format!("{text:?}") }).collect())
+    }
+
+    async fn read(&self, path: &str) -> Result<String, String> {
+        self.reads.lock().unwrap().push(path.to_owned());
+        self.files.lock().unwrap()[path].clone().ok_or_else(|| "it broke off".to_owned())
+    }
+}
+
+fn rule_on(event_name: &str) -> String {
+    format!(
+        "title: {event_name} seen\nlogsource:\n    product: aws\n    service: cloudtrail\ndetection:\n    selection:\n        eventName: {event_name}\n    condition: selection\nlevel: low\n"
+    )
+}
+
+/// A team changes its rules on a running system: what it writes is in force a minute later, and no mistake of its takes
+/// anything away.
+#[tokio::test(start_paused = true)]
+async fn rules_change_while_it_is_warm() {
+    let bench = Bench::with("one", log(&[ordinary(1)]));
+    let rules = MemoryRules::default();
+    rules.put("a.yml", Some(&rule_on("ListBuckets")));
+    let handler = bench.handler_with(LiveRules::from_source(&rules));
+    let minutes = async |minutes: u64| {
+        tokio::time::advance(Duration::from_secs(60 * minutes)).await;
+        let invocation = handler.handle(s3(&["one"]), Duration::from_secs(120)).await;
+        assert!(invocation.answer.is_ok());
+        assert_eq!(invocation.ledger.imbalances(), Vec::<String>::new());
+        let mut titles = bench.titles();
+        bench.topics.findings.lock().unwrap().clear();
+        titles.sort();
+        (titles, invocation.ledger.rule_files_refused)
+    };
+    let seen = |name: &str| vec![format!("{name} seen (success)")];
+    assert_eq!(minutes(0).await, (seen("ListBuckets"), 0));
+
+    // Not asked again within the minute; then only what changed is read.
+    rules.put("b.yml", Some(&rule_on("DeleteBucket")));
+    assert_eq!(minutes(0).await, (seen("ListBuckets"), 0));
+    assert_eq!(minutes(1).await, (seen("ListBuckets"), 0));
+    assert_eq!(*rules.reads.lock().unwrap(), ["a.yml", "b.yml"]);
+    assert_eq!(minutes(1).await, (seen("ListBuckets"), 0));
+    assert_eq!(rules.reads.lock().unwrap().len(), 2);
+
+    // A mistake: the last good version stays, somebody is told once, and the ledger says it until it is mended.
+    rules.put("a.yml", Some("title: ["));
+    let with = |title: &str| [vec![title.to_owned()], seen("ListBuckets")].concat();
+    assert_eq!(minutes(1).await, (with("A rule file is wrong"), 1));
+    assert_eq!(minutes(1).await, (seen("ListBuckets"), 1));
+    // Then it cannot be read either, then not even listed: each is told, and nothing else changes.
+    rules.put("a.yml", None);
+    assert_eq!(minutes(1).await, (with("A rule file is wrong"), 2));
+    *rules.cannot_be_listed.lock().unwrap() = true;
+    assert_eq!(minutes(1).await, (with("A rule file is wrong"), 3));
+    *rules.cannot_be_listed.lock().unwrap() = false;
+
+    // Mended, and removed: what is no longer there is no longer in force.
+    rules.put("a.yml", Some(&rule_on("ListBuckets")));
+    assert_eq!(minutes(1).await, (seen("ListBuckets"), 0));
+    rules.files.lock().unwrap().remove("a.yml");
+    assert_eq!(minutes(1).await, (Vec::new(), 0));
+    rules.files.lock().unwrap().clear();
+    assert_eq!(
+        minutes(1).await,
+        (vec!["A rule file is wrong".to_owned()], 1),
+        "a source without rules is a mistake, too"
+    );
+}
+
+/// On a cold start there is nothing to fall back on: nothing is judged, and everything comes again.
+#[tokio::test(start_paused = true)]
+async fn without_its_rules_a_cold_detector_judges_nothing() {
+    let bench = Bench::with("one", bad_log());
+    let rules = MemoryRules::default();
+    *rules.cannot_be_listed.lock().unwrap() = true;
+    let handler = bench.handler_with(LiveRules::from_source(&rules));
+    let invocation = handler.handle(sqs(&[("m1", s3(&["one"]))]), Duration::from_secs(120)).await;
+    assert_eq!(given_back(&invocation), ["m1"]);
+    assert_eq!(invocation.ledger.imbalances(), Vec::<String>::new());
+    assert_eq!((bench.titles().len(), invocation.ledger.logs.failed), (0, 1));
+
+    // Not a minute later but at once: until there are rules, every event asks for them.
+    *rules.cannot_be_listed.lock().unwrap() = false;
+    rules.put("a.yml", None);
+    let said = handler.handle(s3(&["one"]), Duration::from_secs(120)).await.answer.unwrap_err().to_string();
+    assert!(said.contains("the rules at s3://rules/ cannot be read: it broke off"), "{said}");
+    rules.put("a.yml", Some(&rule_on("ListBuckets")));
+    assert!(handler.handle(s3(&["one"]), Duration::from_secs(120)).await.answer.is_ok());
+    assert_eq!(bench.titles().len(), 2);
 }

@@ -19,12 +19,28 @@ pub struct Config {
     pub alert_format: AlertFormat,
     /// Most bytes that a log may unpack to (`MAX_UNPACKED_MIB`, default 256 MiB).
     pub max_unpacked: u64,
-    /// A folder with more rules (`RULES_DIR`).
-    pub rules_dir: Option<PathBuf>,
+    /// Where more rules are (`RULES_URI`).
+    pub rules: RulesUri,
     /// The least that is logged (`LOG_LEVEL`, default info).
     pub log_level: tracing::Level,
     /// The function's name, for its metrics (`AWS_LAMBDA_FUNCTION_NAME`, which Lambda sets).
     pub function_name: String,
+}
+
+/// Where more rules are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RulesUri {
+    /// Nowhere: only the built-in ones are in force.
+    None,
+    /// In a folder, of a Lambda layer say: it cannot change while the function is warm.
+    Folder(PathBuf),
+    /// Below a prefix of a bucket.
+    S3 {
+        /// The bucket.
+        bucket: String,
+        /// The prefix; the whole bucket if it is empty.
+        prefix: String,
+    },
 }
 
 /// How an alert is written.
@@ -101,6 +117,20 @@ impl Config {
                 256
             }
         };
+        let rules = match get("RULES_URI") {
+            None => RulesUri::None,
+            Some(uri) => match uri.split_once("://") {
+                None => RulesUri::Folder(PathBuf::from(uri)),
+                Some(("s3", place)) if !place.is_empty() && !place.starts_with('/') => {
+                    let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
+                    RulesUri::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() }
+                }
+                Some(_) => {
+                    wrong.push("RULES_URI is neither a folder nor s3://BUCKET/PREFIX".to_owned());
+                    RulesUri::None
+                }
+            },
+        };
         if !wrong.is_empty() {
             return Err(ConfigError(wrong));
         }
@@ -111,7 +141,7 @@ impl Config {
             alert_min_severity: LEVELS.get(severity).copied().unwrap_or(Level::High),
             alert_format: if format == 1 { AlertFormat::Chat } else { AlertFormat::Text },
             max_unpacked: mib * 1024 * 1024,
-            rules_dir: get("RULES_DIR").map(PathBuf::from),
+            rules,
             log_level: [
                 tracing::Level::ERROR,
                 tracing::Level::WARN,
@@ -181,6 +211,8 @@ mod tests {
             ("LOG_LEVEL", "loud"),
             ("MAX_UNPACKED_MIB", "256MB"),
             ("MAX_UNPACKED_MIB", "-1"),
+            ("RULES_URI", "https://example.com/rules"),
+            ("RULES_URI", "s3://"),
         ] {
             let error = read(&[(name, value), ("LOG_BUCKETS", "a"), TOPIC]).unwrap_err().to_string();
             assert!(error.contains(name), "{name}={value}: {error}");

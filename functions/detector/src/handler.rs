@@ -5,10 +5,7 @@ use std::{
     collections::{BTreeSet, HashMap, HashSet},
     fmt,
     future::Future,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -28,6 +25,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::{
     config::Config,
+    live_rules::{InForce, LiveRules, RulesSource},
     notification::{self, Happened, Notice, ObjectEvent},
 };
 
@@ -82,14 +80,13 @@ pub trait Publisher {
 }
 
 /// The detector between its two edges.
-pub struct Handler<B, P> {
+pub struct Handler<B, P, R> {
     log_bucket: B,
     publisher: P,
-    rule_set: RuleSet,
+    rules: LiveRules<R>,
     config: Config,
-    /// Rule files that were left out. Published once, by the first invocation that succeeds in it.
-    refused: Vec<Refused>,
-    refused_told: AtomicBool,
+    /// Findings about rule files that were published, and of which people were told, since this function started.
+    refused_told: Mutex<HashSet<String>>,
     /// Milliseconds since 1970.
     clock: fn() -> i64,
 }
@@ -101,6 +98,8 @@ pub struct Invocation {
     pub answer: Result<Value, Failed>,
     /// The account of it.
     pub ledger: Ledger,
+    /// The version of the rules that judged.
+    pub rule_set: String,
 }
 
 /// Why an event must come again: one sentence for each thing that failed.
@@ -133,22 +132,10 @@ enum End {
     Failed(String),
 }
 
-impl<B: LogBucket + Sync, P: Publisher + Sync> Handler<B, P> {
+impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Sync> Handler<B, P, R> {
     /// Puts the detector together. `clock` answers milliseconds since 1970.
-    pub fn new(
-        config: Config,
-        rule_set: RuleSet,
-        refused: Vec<Refused>,
-        log_bucket: B,
-        publisher: P,
-        clock: fn() -> i64,
-    ) -> Self {
-        Self { log_bucket, publisher, rule_set, config, refused, refused_told: AtomicBool::new(false), clock }
-    }
-
-    /// The rules in force.
-    pub fn rule_set(&self) -> &RuleSet {
-        &self.rule_set
+    pub fn new(config: Config, rules: LiveRules<R>, log_bucket: B, publisher: P, clock: fn() -> i64) -> Self {
+        Self { log_bucket, publisher, rules, config, refused_told: Mutex::default(), clock }
     }
 
     /// Handles one event within the time that is left for it. Every part of it is handled, whatever becomes of the others;
@@ -166,14 +153,25 @@ impl<B: LogBucket + Sync, P: Publisher + Sync> Handler<B, P> {
 
         let published = &Mutex::new(HashSet::new());
         let mut told = Told::default();
-        let refused_told = self.tell_refused_rules(&mut ledger, &mut failures, &mut told).await;
+        let InForce { rule_set, refused } = match self.rules.in_force().await {
+            Ok(in_force) => in_force,
+            // Nothing can be judged, so nothing is said to have been: all of it comes again.
+            Err(why) => {
+                failures.iter_mut().for_each(|problems| problems.push(why.clone()));
+                ledger.logs.total = objects.len() as u64;
+                ledger.logs.failed = ledger.logs.total;
+                return end(wake.from_queue, &wake.notices, failures, ledger, "none");
+            }
+        };
+        let rule_set = &*rule_set;
+        let refused_told = self.tell_refused_rules(&refused, rule_set, &mut ledger, &mut failures, &mut told).await;
         let mut waiting: HashMap<usize, (usize, String)> = objects
             .iter()
             .enumerate()
             .map(|(at, (notice, object))| (at, (*notice, text::neutral(&object.key, 1_024))))
             .collect();
         let mut settling = stream::iter(objects.into_iter().enumerate())
-            .map(|(at, (notice, object))| async move { (at, self.settle(notice, object, published).await) })
+            .map(|(at, (notice, object))| async move { (at, self.settle(notice, object, rule_set, published).await) })
             .buffer_unordered(LOGS_AT_ONCE);
         while let Ok(Some((at, settled))) = tokio::time::timeout_at(deadline, settling.next()).await {
             waiting.remove(&at);
@@ -186,23 +184,21 @@ impl<B: LogBucket + Sync, P: Publisher + Sync> Handler<B, P> {
             self.enter(settled, &mut ledger, &mut failures, &mut told);
         }
         let alerted = self.alert(&mut ledger, &mut failures, told).await;
-        if refused_told && alerted {
-            self.refused_told.store(true, Ordering::Relaxed);
+        if alerted {
+            self.refused_told.lock().unwrap_or_else(PoisonError::into_inner).extend(refused_told);
         }
-
-        for sum in ledger.imbalances() {
-            error!(sum, "the ledger does not balance: this is a defect of bedrock-audit");
-        }
-        ledger.items_failed = failures.iter().filter(|problems| !problems.is_empty()).count() as u64;
-        for problem in failures.iter().flatten() {
-            error!(problem, "a notification is given back");
-        }
-        Invocation { answer: answer(wake.from_queue, &wake.notices, failures, &ledger), ledger }
+        end(wake.from_queue, &wake.notices, failures, ledger, rule_set.version())
     }
 
     /// Sees one object through to its end, its findings published.
-    async fn settle(&self, notice: usize, object: ObjectEvent, published: &Mutex<HashSet<String>>) -> Settled {
-        let (end, findings, audited) = self.audit(&object).await;
+    async fn settle(
+        &self,
+        notice: usize,
+        object: ObjectEvent,
+        rule_set: &RuleSet,
+        published: &Mutex<HashSet<String>>,
+    ) -> Settled {
+        let (end, findings, audited) = self.audit(&object, rule_set).await;
         let mut fresh = findings;
         let before = fresh.len();
         {
@@ -214,11 +210,11 @@ impl<B: LogBucket + Sync, P: Publisher + Sync> Handler<B, P> {
         // Only what SNS has taken stands for its repetition.
         let mut published = published.lock().unwrap_or_else(PoisonError::into_inner);
         published.extend(findings.iter().filter(|(_, answer)| answer.is_ok()).map(|(finding, _)| finding.id.clone()));
-        log_line(&object, &end, audited.as_ref(), findings.len(), self.rule_set.version());
+        log_line(&object, &end, audited.as_ref(), findings.len(), rule_set.version());
         Settled { notice, end, findings, audited, superseded }
     }
 
-    async fn audit(&self, object: &ObjectEvent) -> (End, Vec<Finding>, Option<Audited>) {
+    async fn audit(&self, object: &ObjectEvent, rule_set: &RuleSet) -> (End, Vec<Finding>, Option<Audited>) {
         let only_end = |end| (end, Vec::new(), None);
         // Before anything else is believed: a forged notification must not make us read something else.
         if !self.config.log_buckets.contains(&object.bucket) {
@@ -234,19 +230,20 @@ impl<B: LogBucket + Sync, P: Publisher + Sync> Handler<B, P> {
         match &object.happened {
             Happened::Other(what) => return only_end(End::Skipped(what.clone())),
             Happened::Removed => {
-                let finding = self.removed(object, account, region, "somebody removed it");
+                let finding = self.removed(object, rule_set, account, region, "somebody removed it");
                 return (End::Gone, vec![finding], None);
             }
             Happened::Created => {}
         }
-        match self.fetch(object).await {
+        match self.fetch(object, rule_set).await {
             Ok(mut audited) => {
                 let findings = std::mem::take(&mut audited.findings);
                 let end = if audited.damage.is_some() { End::Damaged } else { End::Audited };
                 (end, findings, Some(audited))
             }
             Err(FetchError::Gone) => {
-                let finding = self.removed(object, account, region, "it was delivered, and is no longer there");
+                let finding =
+                    self.removed(object, rule_set, account, region, "it was delivered, and is no longer there");
                 (End::Gone, vec![finding], None)
             }
             Err(FetchError::Failed(why) | FetchError::Broken(why)) => only_end(End::Failed(format!(
@@ -259,10 +256,10 @@ impl<B: LogBucket + Sync, P: Publisher + Sync> Handler<B, P> {
 
     /// Reads and judges an object. A body that breaks off is fetched again from its beginning: only a complete object can
     /// be called damaged.
-    async fn fetch(&self, object: &ObjectEvent) -> Result<Audited, FetchError> {
+    async fn fetch(&self, object: &ObjectEvent, rule_set: &RuleSet) -> Result<Audited, FetchError> {
         let mut pauses = PAUSES.iter();
         loop {
-            match self.fetch_once(object).await {
+            match self.fetch_once(object, rule_set).await {
                 Err(FetchError::Broken(why)) => match pauses.next() {
                     Some(pause) => {
                         warn!(bucket = object.bucket, key = object.key, why, "a log is fetched again");
@@ -275,9 +272,9 @@ impl<B: LogBucket + Sync, P: Publisher + Sync> Handler<B, P> {
         }
     }
 
-    async fn fetch_once(&self, object: &ObjectEvent) -> Result<Audited, FetchError> {
+    async fn fetch_once(&self, object: &ObjectEvent, rule_set: &RuleSet) -> Result<Audited, FetchError> {
         let mut body = self.log_bucket.open(object).await?;
-        let mut audit = Audit::new(&self.rule_set, self.log(object), Encoding::Gzip, self.config.max_unpacked);
+        let mut audit = Audit::new(rule_set, self.log(object), Encoding::Gzip, self.config.max_unpacked);
         loop {
             let next = tokio::time::timeout(STALL, body.next());
             let next = next.await.map_err(|_| FetchError::Broken(format!("nothing came for {} s", STALL.as_secs())))?;
@@ -295,35 +292,50 @@ impl<B: LogBucket + Sync, P: Publisher + Sync> Handler<B, P> {
         Log { bucket: Some(object.bucket.clone()), key: object.key.clone(), read_at_ms: (self.clock)() }
     }
 
-    fn removed(&self, object: &ObjectEvent, account: Option<String>, region: Option<String>, how: &str) -> Finding {
-        let version = self.rule_set.version();
+    fn removed(
+        &self,
+        object: &ObjectEvent,
+        rule_set: &RuleSet,
+        account: Option<String>,
+        region: Option<String>,
+        how: &str,
+    ) -> Finding {
+        let version = rule_set.version();
         about_file(FileProblem::LogRemoved, "removed", how.to_owned(), self.log(object), version, account, region)
     }
 
-    /// A rule file that was left out is a finding, once for each start of the function. Answers whether all of them are
+    /// A rule file that was left out is a finding, once a day and start of the function. Answers the ids of those that are
     /// published.
-    async fn tell_refused_rules(&self, ledger: &mut Ledger, failures: &mut [Vec<String>], told: &mut Told) -> bool {
-        if self.refused.is_empty() || self.refused_told.load(Ordering::Relaxed) {
-            return false;
+    async fn tell_refused_rules(
+        &self,
+        refused: &[Refused],
+        rule_set: &RuleSet,
+        ledger: &mut Ledger,
+        failures: &mut [Vec<String>],
+        told: &mut Told,
+    ) -> Vec<String> {
+        ledger.rule_files_refused = refused.len() as u64;
+        let now = (self.clock)();
+        let day = now.div_euclid(24 * 60 * 60 * 1_000);
+        let findings = refused.iter().map(|refused| {
+            let log = Log { bucket: None, key: refused.path.clone(), read_at_ms: now };
+            let (what, problem) = (format!("{day}: {refused}"), refused.to_string());
+            about_file(FileProblem::RuleRefused, &what, problem, log, rule_set.version(), None, None)
+        });
+        let mut findings: Vec<Finding> = findings.collect();
+        {
+            let known = self.refused_told.lock().unwrap_or_else(PoisonError::into_inner);
+            findings.retain(|finding| !known.contains(&finding.id));
         }
-        let version = self.rule_set.version();
-        let findings: Vec<Finding> = self
-            .refused
-            .iter()
-            .map(|refused| {
-                let log = Log { bucket: None, key: refused.path.clone(), read_at_ms: (self.clock)() };
-                let what = format!("{version}: {refused}");
-                about_file(FileProblem::RuleRefused, &what, refused.to_string(), log, version, None, None)
-            })
-            .collect();
         let findings = self.publish(findings).await;
-        let all = findings.iter().all(|(_, answer)| answer.is_ok());
+        let taken =
+            findings.iter().filter(|(_, answer)| answer.is_ok()).map(|(finding, _)| finding.id.clone()).collect();
         ledger.findings.total += findings.len() as u64;
         // No notification brought them: all of them are answerable.
         for why in self.enter_findings(findings, None, ledger, told) {
             failures.iter_mut().for_each(|problems| problems.push(why.clone()));
         }
-        all
+        taken
     }
 
     /// Publishes findings; each has an answer, even where the publisher gave none.
@@ -438,6 +450,24 @@ impl Notice {
     fn problems(&self) -> Vec<String> {
         self.errors.iter().map(ToString::to_string).collect()
     }
+}
+
+/// Closes the books of an invocation.
+fn end(
+    from_queue: bool,
+    notices: &[Notice],
+    failures: Vec<Vec<String>>,
+    mut ledger: Ledger,
+    rule_set: &str,
+) -> Invocation {
+    for sum in ledger.imbalances() {
+        error!(sum, "the ledger does not balance: this is a defect of bedrock-audit");
+    }
+    ledger.items_failed = failures.iter().filter(|problems| !problems.is_empty()).count() as u64;
+    for problem in failures.iter().flatten() {
+        error!(problem, "a notification is given back");
+    }
+    Invocation { answer: answer(from_queue, notices, failures, &ledger), ledger, rule_set: rule_set.to_owned() }
 }
 
 /// What Lambda is told: from a queue, which messages to bring again; otherwise an error brings the whole event again.

@@ -4,11 +4,15 @@
 //! - [`handler`]: the corridor of one invocation, between two edges that it knows only by what they must do
 //! - [`log_bucket`]: the edge to S3
 //! - [`findings_topic`]: the edge to SNS
+//! - [`live_rules`]: the rules in force, renewed while the function is warm
+//! - [`rules_prefix`]: the edge to S3 where more rules are
 //! - [`config`]: the environment, checked at start
 
 mod aws_error;
 pub mod config;
 pub mod findings_topic;
 pub mod handler;
+pub mod live_rules;
 pub mod log_bucket;
 pub mod notification;
+pub mod rules_prefix;

@@ -8,16 +8,18 @@ use std::{
 };
 
 use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
-use detection::rules::{RuleSet, read_folder};
+use detection::rules::read_folder;
 use detector::{
-    config::Config,
+    config::{Config, RulesUri},
     findings_topic::Topics,
     handler::{Failed, Handler},
+    live_rules::{LiveRules, RulesSource},
     log_bucket::S3LogBucket,
+    rules_prefix::RulesPrefix,
 };
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
-use tracing::{error, warn};
+use tracing::error;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 fn main() -> ExitCode {
@@ -48,31 +50,6 @@ fn start() -> Result<(), lambda_runtime::Error> {
 }
 
 async fn run(config: Config) -> Result<(), lambda_runtime::Error> {
-    let (files, mut refused) = match &config.rules_dir {
-        Some(folder) => match read_folder(folder) {
-            Ok((files, refused)) if files.is_empty() && refused.is_empty() => {
-                return Err(format!(
-                    "RULES_DIR ({}) holds no .yml file; mend the path or leave it out",
-                    folder.display()
-                )
-                .into());
-            }
-            Ok(read) => read,
-            Err(error) => {
-                return Err(format!("the rules in RULES_DIR ({}) cannot be listed: {error}", folder.display()).into());
-            }
-        },
-        None => Default::default(),
-    };
-    let loaded = RuleSet::load(files);
-    refused.extend(loaded.refused);
-    for refused in &refused {
-        error!(%refused, "a rule file was left out");
-    }
-    for warning in &loaded.warnings {
-        warn!(%warning, "a rule file is odd");
-    }
-
     let aws = aws_config::defaults(BehaviorVersion::latest())
         .retry_config(RetryConfig::standard().with_max_attempts(4))
         .timeout_config(
@@ -91,15 +68,40 @@ async fn run(config: Config) -> Result<(), lambda_runtime::Error> {
         config.alerts_topic_arn.clone(),
         config.alert_format,
     );
-    let log_bucket = S3LogBucket::new(aws_sdk_s3::Client::new(&aws));
-    let function_name = config.function_name.clone();
-    let handler = Handler::new(config, loaded.rule_set, refused, log_bucket, topics, now_ms);
+    let s3 = aws_sdk_s3::Client::new(&aws);
+    let log_bucket = S3LogBucket::new(s3.clone());
+    match config.rules.clone() {
+        RulesUri::None => serve(config, LiveRules::fixed(Vec::new(), Vec::new()), log_bucket, topics).await,
+        RulesUri::Folder(folder) => {
+            let at = folder.display();
+            let (files, unread) = read_folder(&folder)
+                .map_err(|error| format!("the rules in RULES_URI ({at}) cannot be listed: {error}"))?;
+            if files.is_empty() && unread.is_empty() {
+                return Err(format!("RULES_URI ({at}) holds no .yml file; mend the path or leave it out").into());
+            }
+            serve(config, LiveRules::fixed(files, unread), log_bucket, topics).await
+        }
+        RulesUri::S3 { bucket, prefix } => {
+            let source = RulesPrefix::new(s3, bucket, prefix);
+            serve(config, LiveRules::from_source(source), log_bucket, topics).await
+        }
+    }
+}
 
+/// Handles one event after another, for as long as Lambda has any.
+async fn serve<R: RulesSource + Sync>(
+    config: Config,
+    rules: LiveRules<R>,
+    log_bucket: S3LogBucket,
+    topics: Topics<aws_sdk_sns::Client>,
+) -> Result<(), lambda_runtime::Error> {
+    let function_name = config.function_name.clone();
+    let handler = Handler::new(config, rules, log_bucket, topics, now_ms);
     let (handler, function_name) = (&handler, function_name.as_str());
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
         let time_left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
         let invocation = handler.handle(event.payload, time_left).await;
-        let line = invocation.ledger.to_emf(function_name, handler.rule_set().version(), now_ms());
+        let line = invocation.ledger.to_emf(function_name, &invocation.rule_set, now_ms());
         if let Err(error) = writeln!(io::stdout(), "{line}") {
             error!(%error, "the ledger could not be written");
         }

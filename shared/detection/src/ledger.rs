@@ -71,6 +71,8 @@ pub struct Ledger {
     pub findings: FindingCounts,
     /// How often each rule, by its id, could not decide because CloudTrail hides something, and kept silent.
     pub undecided_by_rule: BTreeMap<String, u64>,
+    /// Rule files from outside that are wrong, in every invocation until they are mended.
+    pub rule_files_refused: u64,
     /// Messages to people that SNS took.
     pub alerts_published: u64,
     /// Messages to people that SNS did not take; what brought them is given back.

@@ -73,9 +73,9 @@ impl FileProblem {
             },
             Self::RuleRefused => Words {
                 id: "ab0c6f0e-52f1-4b8e-9d0a-6a3e4f1c7d04",
-                title: "A rule file was left out",
-                description: "The file cannot be honoured exactly, so it is not in force. All other rules are.",
-                level: Level::Medium,
+                title: "A rule file is wrong",
+                description: "The file cannot be honoured exactly, so it is not in force; where there was a good version of it, that one is. All other rules are in force.",
+                level: Level::High,
                 respond: &[
                     "Mend the file as the message says; `bedrock-audit rules check FOLDER` shows whether it is right.",
                 ],

@@ -7,6 +7,7 @@ mod folder;
 mod index;
 mod load;
 pub mod proof;
+mod shelf;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ pub use engine::Verdict;
 pub use folder::read_folder;
 pub use load::{Origin, RuleFile, Warning};
 pub use rsigma_parser::Level;
+pub use shelf::Shelf;
 
 use crate::operations::Operations;
 use engine::{Engine, Reading};

@@ -1,0 +1,224 @@
+//! The rules in force, renewed while the function is warm: a team changes its rules without a deployment. Knows no S3.
+
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use detection::rules::{Loaded, Origin, Refused, RuleFile, RuleSet, Shelf};
+use futures_util::{StreamExt as _, stream};
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+/// How often the source is asked at most.
+const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(60);
+/// Files that are read at once.
+const READ_AT_ONCE: usize = 8;
+/// Files that are taken at most.
+const MOST_FILES: usize = 5_000;
+
+/// Where rule files come from.
+pub trait RulesSource {
+    /// Its name, for messages.
+    fn name(&self) -> String;
+
+    /// Every rule file that is there now.
+    fn list(&self) -> impl Future<Output = Result<Vec<Listed>, String>> + Send;
+
+    /// The text of a file.
+    fn read(&self, path: &str) -> impl Future<Output = Result<String, String>> + Send;
+}
+
+/// A rule file of a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its path in the source.
+    pub path: String,
+    /// What changes when the file changes (S3's ETag).
+    pub version: String,
+}
+
+/// A source that is not there: all rules are known from the start.
+#[derive(Debug, Clone, Copy)]
+pub struct NoSource;
+
+impl RulesSource for NoSource {
+    fn name(&self) -> String {
+        String::new()
+    }
+
+    async fn list(&self) -> Result<Vec<Listed>, String> {
+        Ok(Vec::new())
+    }
+
+    async fn read(&self, path: &str) -> Result<String, String> {
+        Err(format!("there is no {path}"))
+    }
+}
+
+/// The rules to judge with, and what is wrong with the files they come from.
+#[derive(Debug, Clone)]
+pub struct InForce {
+    /// The rules.
+    pub rule_set: Arc<RuleSet>,
+    /// The files that were left out, or whose last good version stands in for them.
+    pub refused: Vec<Refused>,
+}
+
+/// The rules, kept up to date.
+#[derive(Debug)]
+pub struct LiveRules<R> {
+    source: Option<R>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    in_force: Option<InForce>,
+    asked: Option<Instant>,
+    shelf: Shelf,
+    files: BTreeMap<String, Known>,
+}
+
+/// A file of the source as it was last seen.
+#[derive(Debug, Default)]
+struct Known {
+    version: String,
+    text: Option<String>,
+    /// Why it could not be read the last time.
+    trouble: Option<String>,
+}
+
+impl LiveRules<NoSource> {
+    /// Rules that never change: the built-in ones and these files. `unread` are those that could not be read.
+    #[must_use]
+    pub fn fixed(files: Vec<RuleFile>, unread: Vec<Refused>) -> Self {
+        let mut state = State::default();
+        let loaded = state.shelf.load(files);
+        state.in_force = Some(in_force(loaded, unread));
+        Self { source: None, state: Mutex::new(state) }
+    }
+}
+
+impl<R: RulesSource + Sync> LiveRules<R> {
+    /// The built-in rules and those of a source, which is first asked when the first record is to be judged.
+    #[must_use]
+    pub fn from_source(source: R) -> Self {
+        Self { source: Some(source), state: Mutex::default() }
+    }
+
+    /// The rules to judge with now. The source is asked at most once a minute, and only what has changed is read.
+    ///
+    /// # Errors
+    /// When there are no rules yet and the source cannot be read at all. Once there are some, they stay in force whatever
+    /// happens, and what is wrong stands in `refused`.
+    pub async fn in_force(&self) -> Result<InForce, String> {
+        let (known, asked) = {
+            let state = self.state();
+            (state.in_force.clone(), state.asked)
+        };
+        let due = known.is_none() || asked.is_none_or(|asked| asked.elapsed() >= ASKED_AGAIN_AFTER);
+        let Some(source) = self.source.as_ref().filter(|_| due) else {
+            return known.ok_or_else(|| "no rules are loaded".to_owned());
+        };
+        let renewed = self.renew(source).await;
+        self.state().asked = Some(Instant::now());
+        match (renewed, known) {
+            (Ok(renewed), _) => Ok(renewed),
+            (Err(why), None) => Err(format!("the rules at {} cannot be read: {why}", source.name())),
+            (Err(why), Some(mut known)) => {
+                known.refused.push(trouble(source.name(), &why, "the rules stay as they were until it can be"));
+                Ok(known)
+            }
+        }
+    }
+
+    async fn renew(&self, source: &R) -> Result<InForce, String> {
+        let listed = source.list().await?;
+        if listed.len() > MOST_FILES {
+            return Err(format!("it holds {} files, and at most {MOST_FILES} are taken", listed.len()));
+        }
+        let (changed, same) = {
+            let state = self.state();
+            let unchanged = |file: &Listed| {
+                state
+                    .files
+                    .get(&file.path)
+                    .is_some_and(|known| known.version == file.version && known.trouble.is_none())
+            };
+            let changed: Vec<Listed> = listed.iter().filter(|file| !unchanged(file)).cloned().collect();
+            let same = changed.is_empty() && state.files.len() == listed.len();
+            (changed, state.in_force.clone().filter(|_| same))
+        };
+        if let Some(same) = same {
+            return Ok(same);
+        }
+        let read: Vec<(Listed, Result<String, String>)> = stream::iter(changed)
+            .map(|file| async move {
+                let text = source.read(&file.path).await;
+                (file, text)
+            })
+            .buffer_unordered(READ_AT_ONCE)
+            .collect()
+            .await;
+
+        let mut state = self.state();
+        let none_read = !read.is_empty() && read.iter().all(|(_, text)| text.is_err());
+        if let (true, true, Some((_, Err(why)))) = (none_read, state.in_force.is_none(), read.first()) {
+            return Err(why.clone());
+        }
+        state.files.retain(|path, _| listed.iter().any(|file| file.path == *path));
+        for (file, text) in read {
+            let known = state.files.entry(file.path).or_default();
+            known.version = file.version;
+            // What could not be read this time stays as it was, and is asked for again.
+            known.trouble = text.as_ref().err().cloned();
+            known.text = text.ok().or_else(|| known.text.take());
+        }
+        let files = state.files.iter().filter_map(|(path, known)| {
+            let text = known.text.clone()?;
+            Some(RuleFile { path: path.clone(), text, origin: Origin::Outside })
+        });
+        let files: Vec<RuleFile> = files.collect();
+        let mut unread: Vec<Refused> = state
+            .files
+            .iter()
+            .filter_map(|(path, known)| Some(trouble(path.clone(), known.trouble.as_ref()?, "see that it can be read")))
+            .collect();
+        if listed.is_empty() {
+            unread.push(Refused {
+                path: source.name(),
+                line: None,
+                problem: "it holds no .yml file".to_owned(),
+                remedy: "put rules there, or take RULES_URI away".to_owned(),
+            });
+        }
+        let renewed = in_force(state.shelf.load(files), unread);
+        info!(rule_set = renewed.rule_set.version(), rules = renewed.rule_set.rules().len(), "rules in force");
+        state.in_force = Some(renewed.clone());
+        Ok(renewed)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere leaves nothing half done here: every change is made at once.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn in_force(loaded: Loaded, unread: Vec<Refused>) -> InForce {
+    for warning in &loaded.warnings {
+        warn!(%warning, "a rule file is odd");
+    }
+    let mut refused = loaded.refused;
+    refused.extend(unread);
+    for refused in &refused {
+        error!(%refused, "a rule file is wrong");
+    }
+    InForce { rule_set: Arc::new(loaded.rule_set), refused }
+}
+
+fn trouble(path: String, why: &str, remedy: &str) -> Refused {
+    Refused { path, line: None, problem: format!("it cannot be read ({why})"), remedy: remedy.to_owned() }
+}
