@@ -85,6 +85,16 @@ fn a_folder_is_scanned_and_json_is_one_finding_a_line() {
     assert!(ran.err.ends_with("4 logs, 5 records, 2 findings; 1 files skipped, 0 not read whole\n"), "{}", ran.err);
 }
 
+/// Logs that somebody has unpacked where they lay are logs still.
+#[test]
+fn an_unpacked_log_in_a_copy_of_a_bucket_is_scanned() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(key("a").replace(".gz", ""));
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, document(&[delete_guardrail(1, &json!({}))])).unwrap();
+    assert_eq!(scan(&[text(folder.path())]).status, 1);
+}
+
 #[test]
 fn the_status_says_clean_found_or_not_read() {
     for (paths, status) in [
@@ -143,6 +153,29 @@ fn the_table_is_for_people() {
     let hostile = scan(&["--format", "table", "events/logs/hostile-text.json"]).out;
     assert!(hostile.chars().all(|c| c == '\n' || !(c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c))));
     assert!(scan(&["--format", "table", "events/logs/quiet-day.json"]).out.is_empty());
+    let two =
+        scan(&["--format", "table", "events/logs/delete-guardrail-denied.json", "events/logs/delete-guardrail.json"]);
+    assert!(two.out.find("high").unwrap() < two.out.find("medium").unwrap(), "whatever the order of the files");
+}
+
+/// Names of files, titles of rules and addresses are other people's text as well.
+#[test]
+fn nothing_acts_on_the_terminal() {
+    let harmless = |text: &str| text.chars().all(|c| c == '\n' || !c.is_control());
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("a\u{1b}[2J.json");
+    fs::write(&log, document(&[delete_guardrail(1, &json!({"sourceIPAddress": "\u{9b}31m"}))])).unwrap();
+    let rule = "title: \"T\\e[31m\"\nid: 5cf5d7ea-ef4c-4a6e-8d4b-0c1a7f0d1b11\nlogsource:\n    product: aws\n    service: cloudtrail\ndetection:\n    selection:\n        eventName: DeleteGuardrail\n    condition: selection\nlevel: low\n";
+    fs::write(folder.path().join("mine.yml"), rule).unwrap();
+    let rules = text(folder.path());
+    for arguments in [
+        ["scan", "--format", "table", "--rules", rules, text(&log)].as_slice(),
+        &["rules", "list", "--rules", rules],
+        &["scan", "missing\u{1b}[2J.json"],
+    ] {
+        let ran = run(arguments, b"");
+        assert!(harmless(&ran.out) && harmless(&ran.err), "{arguments:?}");
+    }
 }
 
 #[test]
@@ -174,6 +207,12 @@ fn rules_of_a_folder_are_added_and_a_wrong_one_is_status_2() {
     let empty = tempfile::tempdir().unwrap();
     assert!(scan(&["--rules", text(empty.path()), text(&log)]).err.contains("holds no .yml file"));
     assert_eq!(scan(&["--rules", "rules", text(&log)]).status, 0, "the built-in rules are not taken twice");
+    for command in ["check", "test"] {
+        assert_eq!(run(&["rules", command, text(folder.path())], b"").status, 2, "{command}");
+    }
+    fs::write(folder.path().join("wrong.yml"), b"title: \xe4").unwrap();
+    let ran = scan(&with_rules);
+    assert!(ran.status == 2 && ran.err.contains("wrong.yml: it cannot be read"), "{}", ran.err);
 }
 
 #[test]
@@ -197,4 +236,14 @@ fn rules_are_listed_checked_and_tested() {
     let ran = run(&["rules", "test", text(folder.path())], b"");
     assert_eq!(ran.status, 1);
     assert!(ran.out.contains("must match because") && ran.out.contains("0 rules are proven, 1 are not"), "{}", ran.out);
+}
+
+#[test]
+fn a_proof_that_cannot_be_read_proves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = repository("rules/guardrails/guardrail-deleted.yml");
+    fs::copy(from, folder.path().join("mine.yml")).unwrap();
+    fs::write(folder.path().join("mine.proof.json"), "{}").unwrap();
+    let ran = run(&["rules", "test", text(folder.path())], b"");
+    assert!(ran.status == 1 && ran.out.contains("0 rules are proven, 1 are not"), "{}", ran.out);
 }

@@ -80,6 +80,25 @@ fn what_is_grouped_has_all_this_in_common() {
         let audited = found(&[delete_guardrail(1, &base), delete_guardrail(2, &change)]);
         assert_eq!(audited.findings.len(), 2, "{change}");
     }
+    // Two ways of failing, two calls and two sources that one rule asks for.
+    let root = json!({"type": "Root", "arn": "arn:aws:iam::111122223333:root", "sessionContext": null});
+    let call = |n, change: Value| {
+        let mut change = change;
+        change["userIdentity"] = root.clone();
+        change["readOnly"] = json!(true);
+        delete_guardrail(n, &change)
+    };
+    for changes in [
+        [json!({"errorCode": "ValidationException"}), json!({"errorCode": "ThrottlingException"})],
+        [json!({"eventName": "ListGuardrails"}), json!({"eventName": "ListFoundationModels"})],
+        [json!({"eventName": "GetX"}), json!({"eventName": "GetX", "eventSource": "bedrock-agentcore.amazonaws.com"})],
+    ] {
+        let said = format!("{changes:?}");
+        let [first, second] = changes.map(|change| call(1, change));
+        let audited = found(&[first, second]);
+        let by_root = audited.findings.iter().filter(|finding| finding.family() == "identity");
+        assert_eq!(by_root.count(), 2, "{said}");
+    }
     for change in [
         json!({"sourceIPAddress": "198.51.100.7"}),
         json!({"userAgent": "another"}),
@@ -98,6 +117,9 @@ fn ids_are_those_of_the_records_and_of_nothing_else() {
     let one = id(&[a.clone(), b.clone()], &key("one"));
     assert_eq!(one, id(&[b.clone(), ordinary(7), a.clone()], &key("two")), "order, siblings and key are no part of it");
     assert_eq!(one, id(&[a.clone(), b.clone(), a.clone()], &key("one")), "an event delivered twice is one event");
+    let twice = found(&[a.clone(), b.clone(), a.clone()]);
+    let matched = only(&twice).matched().unwrap();
+    assert_eq!((matched.event_ids.len(), matched.event_ids_total), (2, 2), "and named once");
     assert_ne!(one, id(std::slice::from_ref(&a), &key("one")), "other records, another id");
     let ids: BTreeSet<String> = (1..100).map(|n| id(&[delete_guardrail(n, &json!({}))], &key("one"))).collect();
     assert_eq!(ids.len(), 99);
@@ -140,6 +162,23 @@ fn one_record_gives_one_finding_a_family() {
     let finding = only(&audited);
     assert_eq!((finding.title().as_str(), audited.shadowed), ("Guardrail gone (success)", 1));
     assert_eq!(finding.ocsf()["finding_info"]["related_analytics"][0]["name"], "Bedrock guardrail deleted");
+    // What is a finding in its own right, because of another record, is not shadowed as well.
+    let by_curl = rules_by_agent();
+    let records = [delete_guardrail(1, &json!({"userAgent": "curl"})), delete_guardrail(2, &json!({}))];
+    let audited = crate::samples::audit_with(&by_curl, &crate::samples::document(&records), &key("log"));
+    assert_eq!((audited.findings.len(), audited.shadowed), (2, 0));
+}
+
+/// The built-in rules, and one of the family `guardrails` that asks for a user agent.
+fn rules_by_agent() -> detection::rules::RuleSet {
+    let text = "title: By curl\nid: 5cf5d7ea-ef4c-4a6e-8d4b-0c1a7f0d1b11\nlogsource:\n    product: aws\n    service: cloudtrail\ndetection:\n    selection:\n        userAgent: curl\n    condition: selection\nlevel: critical\nfamily: guardrails\n";
+    let origin = detection::rules::Origin::Outside;
+    detection::rules::RuleSet::load([detection::rules::RuleFile {
+        path: "x.yml".to_owned(),
+        text: text.to_owned(),
+        origin,
+    }])
+    .rule_set
 }
 
 #[test]
@@ -158,6 +197,8 @@ fn what_cloudtrail_hides_is_named_and_lowers_confidence() {
         (&ocsf["unmapped"]["fields_not_visible"], &ocsf["confidence"]),
         (&json!(["requestParameters.name"]), &json!("Medium"))
     );
+    let body = Alert::of(&[only(&hidden)], 0).unwrap().body;
+    assert!(body.contains("medium: CloudTrail does not show requestParameters.name"), "{body}");
     let visible = audited("theirs");
     let ocsf = only(&visible).ocsf();
     assert_eq!((&ocsf["unmapped"]["fields_not_visible"], &ocsf["confidence"]), (&json!([]), &json!("High")));
@@ -294,6 +335,10 @@ fn an_oversize_finding_is_trimmed_from_the_evidence_inwards() {
             (&json!(BUCKET), &json!(1_500))
         );
         assert!(value["finding_info"]["related_events"].as_array().unwrap().len() > 100);
+        // The first record is the last to go, and whose call it was stays.
+        let evidences = value["evidences"].as_array().unwrap();
+        assert!(evidences[0]["actor"]["user"]["uid"].is_string());
+        assert!(evidences[0]["data"].is_object() || evidences.iter().all(|evidence| evidence["data"].is_null()));
     }
     assert_eq!(before, ["records", "evidences", "text", "counts", "lists", "event_ids"]);
 }
@@ -335,12 +380,107 @@ fn what_leaves_can_be_carried_by_sqs() {
     assert!(carried(&Alert::of(&[finding], 0).unwrap().body));
 }
 
+/// A record that is too large to keep is not silently missing, and a trimmed finding still says where the rest stands.
+#[test]
+fn what_is_not_kept_is_marked_and_can_be_found() {
+    let prefix = "a-long-prefix/".repeat(60);
+    let record = delete_guardrail(1, &json!({"userAgent": "x".repeat(300_000)}));
+    let audited = audit(&document(&[record]), &format!("{prefix}{}", key("log")));
+    let finding = only(&audited);
+    for form in [Form::Full, Form::Minimal] {
+        let value: Value = serde_json::from_str(&finding.to_ocsf(255 * 1024, form)).unwrap();
+        assert_eq!(SCHEMA.violations(&value), [""; 0]);
+        assert_eq!(value["unmapped"]["trimmed"][0], "records");
+        assert_eq!(value["unmapped"]["log"]["key"], format!("{prefix}{}", key("log")));
+        assert_eq!(value["evidences"][0]["src_endpoint"]["ip"], "203.0.113.24");
+    }
+}
+
 #[test]
 fn an_event_that_is_delivered_twice_counts_once() {
     let record = delete_guardrail(1, &json!({}));
     let audited = found(&[record.clone(), record]);
     let matched = only(&audited).matched().unwrap();
     assert_eq!((matched.count, matched.event_ids_total, audited.records.matched), (1, 1, 2));
+}
+
+/// Records are kept only as long as they could fit into a message together.
+#[test]
+fn records_are_kept_as_far_as_a_message_could_carry_them() {
+    for (bytes, kept) in [(10, 5), (100_000, 2), (200_000, 1)] {
+        let records: Vec<Value> = (0..5).map(|n| delete_guardrail(n, &json!({"x": "x".repeat(bytes)}))).collect();
+        let audited = found(&records);
+        assert_eq!(only(&audited).matched().unwrap().records.len(), kept, "{bytes} bytes each");
+    }
+    // Of those that are kept, the first is the last to be left out.
+    let records: Vec<Value> = (0..5).map(|n| delete_guardrail(n, &json!({"x": "x".repeat(10_000)}))).collect();
+    let json = only(&found(&records)).to_ocsf(40_000, Form::Full);
+    let value: Value = serde_json::from_str(&json).unwrap();
+    let whole: Vec<bool> =
+        value["evidences"].as_array().unwrap().iter().map(|evidence| evidence["data"].is_object()).collect();
+    assert_eq!((whole[0], whole[4]), (true, false), "{whole:?}");
+}
+
+/// The mark that something was left out must not be what makes a message too large.
+#[test]
+fn every_limit_is_kept_to_the_byte() {
+    let records: Vec<Value> =
+        (0..1_000).map(|n| delete_guardrail(n, &json!({"x": "x".repeat(if n == 0 { 262_000 } else { 0 })}))).collect();
+    let audited = found(&records);
+    let finding = only(&audited);
+    let without_records = finding.to_ocsf(200_000, Form::Full).len();
+    for limit in without_records - 40..=without_records + 5 {
+        assert!(finding.to_ocsf(limit, Form::Full).len() <= limit, "{limit}");
+    }
+}
+
+#[test]
+fn a_record_that_is_too_large_is_counted_and_told() {
+    let large = json!({"x": "x".repeat(detection::delivered_log::MAX_RECORD_BYTES)});
+    let audited = found(&[large, delete_guardrail(1, &json!({}))]);
+    let counts = &audited.records;
+    assert_eq!((counts.total, counts.matched, counts.unmatched, counts.unreadable), (2, 1, 0, 1));
+    assert_eq!(audited.findings.len(), 2);
+}
+
+#[test]
+fn only_what_somebody_should_look_at_is_an_alert() {
+    let ocsf = only(&found(&[delete_guardrail(1, &json!({"errorCode": "AccessDenied"}))])).ocsf();
+    assert_eq!((&ocsf["severity"], &ocsf["is_alert"]), (&json!("Medium"), &json!(true)));
+    let low = "title: T\nid: 5cf5d7ea-ef4c-4a6e-8d4b-0c1a7f0d1b11\nlogsource:\n    product: aws\n    service: cloudtrail\ndetection:\n    selection:\n        eventName: DeleteGuardrail\n    condition: selection\nlevel: low\n";
+    let rules = detection::rules::RuleSet::load_only([detection::rules::RuleFile {
+        path: "mine.yml".to_owned(),
+        text: low.to_owned(),
+        origin: detection::rules::Origin::Outside,
+    }]);
+    let document = document(&[delete_guardrail(1, &json!({}))]);
+    let ocsf = only(&crate::samples::audit_with(&rules.rule_set, &document, &key("log"))).ocsf();
+    assert_eq!((&ocsf["severity"], &ocsf["is_alert"]), (&json!("Low"), &json!(false)));
+}
+
+/// Subscriptions are filtered by these: each holds what its name says.
+#[test]
+fn attributes_say_what_the_finding_says() {
+    let audited = found(&[delete_guardrail(1, &json!({"errorCode": "AccessDenied"}))]);
+    let finding = only(&audited);
+    let attributes = finding.attributes();
+    let given: Vec<(&str, &str, &str)> =
+        attributes.iter().map(|attribute| (attribute.name, attribute.data_type, attribute.value.as_str())).collect();
+    assert_eq!(
+        given,
+        [
+            ("severity", "String", "Medium"),
+            ("severity_id", "Number", "3"),
+            ("rule_id", "String", finding.about.id.as_str()),
+            ("family", "String", "guardrails"),
+            ("outcome", "String", "denied"),
+            ("account", "String", "111122223333"),
+            ("region", "String", "eu-central-1"),
+            ("event_source", "String", "bedrock.amazonaws.com"),
+            ("event_name", "String", "DeleteGuardrail"),
+            ("correlation_uid", "String", finding.correlation_id.as_str()),
+        ]
+    );
 }
 
 #[test]
@@ -405,6 +545,10 @@ fn many_findings_are_one_alert_and_the_worst_comes_first() {
     assert!(alert.body.find("[HIGH]").unwrap() < alert.body.find("[MEDIUM]").unwrap());
     assert!(alert.body.contains("20 more findings are not told here"));
     assert_eq!((Alert::of(&[], 0), ChatNotice::of(&[], 0)), (None, None));
+    assert_eq!(alert.body.matches("Finding         [").count(), 10, "what is not counted is told");
+    // Logs come in any order, so does the worst of their findings.
+    let upside_down: Vec<&Finding> = findings.into_iter().rev().collect();
+    assert!(Alert::of(&upside_down, 0).unwrap().subject.starts_with("[bedrock-audit] High"));
 }
 
 #[test]
@@ -417,8 +561,46 @@ fn a_chat_notice_is_what_amazon_q_shows() {
     assert!(notice["content"]["title"].as_str().unwrap().contains("Bedrock guardrail deleted (success)"));
     let description = notice["content"]["description"].as_str().unwrap();
     assert!(!description.contains('<') && !description.contains('@'), "{description}");
+    let hostile = json!({"recipientAccountId": "<!channel> @here"});
+    let hostile = found(&[delete_guardrail(1, &hostile)]);
+    let hostile: Value = serde_json::from_str(&ChatNotice::of(&[only(&hostile)], 0).unwrap().json).unwrap();
+    assert!(!hostile["content"]["title"].as_str().unwrap().contains(['<', '@']), "{hostile}");
     assert_eq!(description.matches('`').count() % 2, 0, "{description}");
     assert_eq!(notice["metadata"]["threadId"], only(&audited).correlation_id.as_str());
+}
+
+/// A key is chosen by whoever writes into the bucket: it ends in mails, chats and a command that a person copies.
+#[test]
+fn a_hostile_key_forges_no_line_and_no_command() {
+    let audited = audit(&document(&[delete_guardrail(1, &json!({}))]), "it's\n$(id)\u{1b}[2J\u{202e}x");
+    let finding = only(&audited);
+    let harmless = |c: char| c == '\n' || !(c.is_control() || c == '\u{202e}');
+    let body = Alert::of(&[finding], 0).unwrap().body;
+    assert!(body.chars().all(harmless) && !body.lines().any(|line| line.starts_with("$(id)")), "{body}");
+    assert!(body.contains(r"aws s3 cp 's3://bedrock-audit-example-logs/it'\''s"), "{body}");
+    let notice: Value = serde_json::from_str(&ChatNotice::of(&[finding], 0).unwrap().json).unwrap();
+    let description = notice["content"]["description"].as_str().unwrap();
+    assert!(description.chars().all(harmless) && description.trim_end().lines().count() == 3, "{description}");
+}
+
+#[test]
+fn a_chat_notice_is_never_longer_than_is_shown() {
+    let records: Vec<Value> = (0..30)
+        .map(|n| {
+            delete_guardrail(
+                n,
+                &json!({"requestParameters": {"guardrailIdentifier": format!("{n}{}", "ü".repeat(1_000))}}),
+            )
+        })
+        .collect();
+    let audited = audit(&document(&records), &key(&"k".repeat(900)));
+    let findings: Vec<&Finding> = audited.findings.iter().collect();
+    let notice: Value = serde_json::from_str(&ChatNotice::of(&findings, 0).unwrap().json).unwrap();
+    let description = notice["content"]["description"].as_str().unwrap();
+    assert!(
+        description.len() <= 8_000 && description.ends_with("the rest is in the findings topic.\n"),
+        "{description}"
+    );
 }
 
 proptest! {
@@ -443,6 +625,7 @@ proptest! {
         prop_assert!(alert.subject.len() < 100 && alert.subject.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
         let harmless = |c: char| c == '\n' || !(c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'));
         prop_assert!(alert.body.chars().all(harmless));
+        prop_assert!(finding.summary().chars().all(|c| c != '\n' && harmless(c)));
         // Every line is one of ours: it begins with one of the names or with the blanks below it.
         let names = ["Finding", "What happened", "Who", "From", "With", "Where", "When", "How sure", "What to do", "Raw record", "Reproduce", "Ids", "               "];
         prop_assert!(alert.body.lines().all(|line| line.is_empty() || names.iter().any(|name| line.starts_with(name))));

@@ -2,7 +2,7 @@
 //! ledger. Row by row what the design promises when things go wrong.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     sync::Mutex,
     time::Duration,
 };
@@ -82,12 +82,16 @@ struct MemoryTopics {
     alerts: Mutex<Vec<Vec<String>>>,
     refuse_findings: bool,
     refuse_alerts: bool,
+    answers_nothing: bool,
 }
 
 impl Publisher for &MemoryTopics {
     async fn publish(&self, findings: &[Finding]) -> Vec<Result<(), String>> {
         if self.refuse_findings {
             return vec![Err("a finding was not published: no".to_owned()); findings.len()];
+        }
+        if self.answers_nothing {
+            return vec![];
         }
         self.findings.lock().unwrap().extend(findings.iter().cloned());
         vec![Ok(()); findings.len()]
@@ -354,6 +358,12 @@ async fn a_body_that_breaks_off_is_fetched_again() {
     assert!(answer.is_ok());
     assert_eq!((bench.titles(), ledger.logs.audited, ledger.records.total), (vec![DELETED.to_owned()], 1, 3));
 
+    // A body that breaks off after damage is not what is stored either.
+    let bench = Bench::default();
+    bench.put("one", [Get::BreaksAfter(vec![b'x'; 5_000], 3_000), Get::Whole(bytes.clone())]);
+    let ledger = bench.wake(s3(&["one"])).await.ledger;
+    assert_eq!((bench.titles(), ledger.logs.damaged), (vec![DELETED.to_owned()], 0));
+
     // Three times broken is failed, never damaged: it may be whole the next time, so nothing of it is published.
     let bench = Bench::default();
     bench.put("one", [Get::BreaksAfter(bytes, half)]);
@@ -384,6 +394,15 @@ async fn a_damaged_log_is_a_finding_and_what_stood_before_is_found() {
             "{name}"
         );
     }
+}
+
+#[tokio::test]
+async fn two_damaged_logs_are_two_findings() {
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let bench = Bench::default();
+    names.iter().for_each(|name| bench.put(name, [Get::Whole(b"x".to_vec())]));
+    bench.wake(s3(&names)).await;
+    assert_eq!(bench.ids().iter().collect::<HashSet<_>>().len(), names.len());
 }
 
 #[tokio::test]
@@ -439,6 +458,11 @@ async fn findings_that_are_not_taken_fail_what_brought_them() {
     assert_eq!(given_back(&invocation), ["m1"]);
     assert_eq!((invocation.ledger.findings.failed, invocation.ledger.findings.published), (1, 0));
     assert!(bench.alerts().is_empty(), "people are told of what is published; the rest comes again");
+
+    // What was not taken stands for no repetition of it: every message that brought it comes again.
+    let names = ["m1", "m2", "m3", "m4", "m5", "m6"];
+    let invocation = bench.wake(sqs(&names.map(|name| (name, s3(&["one"]))))).await;
+    assert_eq!(given_back(&invocation), names);
 }
 
 #[tokio::test]
@@ -450,10 +474,45 @@ async fn an_alert_that_is_not_taken_fails_what_brought_it() {
     assert_eq!(given_back(&invocation), ["m1"]);
 }
 
+fn wrong_rule() -> RuleFile {
+    let text =
+        "title: T\nlogsource:\n    product: gcp\n    service: x\ndetection:\n    a:\n        b: c\n    condition: a\n";
+    RuleFile { path: "/opt/rules/mine.yml".to_owned(), text: text.to_owned(), origin: Origin::Outside }
+}
+
+/// Nobody else would ever tell of it: as long as SNS does not take it, every invocation fails.
+#[tokio::test]
+async fn a_wrong_rule_file_that_nobody_was_told_of_is_told_again() {
+    let mut bench = Bench::with("quiet", log(&[ordinary(1)]));
+    bench.rule_files = vec![wrong_rule()];
+    bench.topics.refuse_findings = true;
+    let handler = bench.handler();
+    for _ in 0..2 {
+        let Invocation { answer, ledger, .. } = handler.handle(s3(&["quiet"]), Duration::from_secs(120)).await;
+        assert!(answer.is_err());
+        assert_eq!((ledger.findings.failed, ledger.imbalances()), (1, vec![]));
+    }
+
+    let mut bench = Bench::with("quiet", log(&[ordinary(1)]));
+    bench.rule_files = vec![wrong_rule()];
+    bench.environment = vec![("ALERT_MIN_SEVERITY", "medium")];
+    bench.topics.refuse_alerts = true;
+    assert!(bench.wake(s3(&["quiet"])).await.answer.is_err(), "people were not told");
+}
+
+/// A publisher that forgets an answer has not said yes.
+#[tokio::test]
+async fn no_answer_is_not_taken_for_yes() {
+    let mut bench = Bench::with("one", bad_log());
+    bench.topics.answers_nothing = true;
+    let invocation = bench.wake(sqs(&[("m1", s3(&["one"]))])).await;
+    assert_eq!((given_back(&invocation), invocation.ledger.findings.failed), (vec!["m1".to_owned()], 1));
+}
+
 #[tokio::test]
 async fn a_wrong_rule_file_is_a_finding_once_and_the_rest_is_in_force() {
     let mut bench = Bench::with("one", bad_log());
-    bench.rule_files = vec![RuleFile { path: "/opt/rules/mine.yml".to_owned(), text: "title: T\nlogsource:\n    product: gcp\n    service: x\ndetection:\n    a:\n        b: c\n    condition: a\n".to_owned(), origin: Origin::Outside }];
+    bench.rule_files = vec![wrong_rule()];
     let handler = bench.handler();
     assert!(handler.handle(s3(&["one"]), Duration::from_secs(120)).await.answer.is_ok());
     assert!(handler.handle(s3(&["one"]), Duration::from_secs(120)).await.answer.is_ok());
@@ -464,6 +523,15 @@ async fn a_wrong_rule_file_is_a_finding_once_and_the_rest_is_in_force() {
         "{}",
         findings[0].summary()
     );
+}
+
+#[tokio::test]
+async fn what_a_higher_finding_stands_for_is_in_the_ledger() {
+    let mut bench = Bench::with("one", bad_log());
+    let text = "title: T\nid: 5cf5d7ea-ef4c-4a6e-8d4b-0c1a7f0d1b11\nlogsource:\n    product: aws\n    service: cloudtrail\ndetection:\n    selection:\n        eventName: DeleteGuardrail\n    condition: selection\nlevel: low\nfamily: guardrails\n";
+    bench.rule_files = vec![RuleFile { path: "x.yml".to_owned(), text: text.to_owned(), origin: Origin::Outside }];
+    let findings = bench.wake(s3(&["one"])).await.ledger.findings;
+    assert_eq!((findings.total, findings.published, findings.shadowed), (2, 1, 1));
 }
 
 #[tokio::test]

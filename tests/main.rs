@@ -5,6 +5,7 @@
 //! - [`notifications`]: every file in `events/notifications` says what it should
 //! - [`flow`]: whole invocations between in-memory edges, the failures of every row of the design among them
 //! - [`publishing`]: what SNS may answer, and what becomes of each finding
+//! - [`edges`]: the two adapters, and answers of S3 and SNS that a local AWS never gives
 //! - [`command_line`]: `bedrock-audit` as a user runs it
 //! - [`end_to_end`]: the real `bootstrap` on a local AWS, woken over the Lambda Runtime API
 //! - [`samples`]: records to test with; [`ocsf_schema`]: the judge of findings
@@ -12,6 +13,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod command_line;
+mod edges;
 mod end_to_end;
 mod findings;
 mod flow;

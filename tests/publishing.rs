@@ -2,7 +2,10 @@
 
 use std::sync::Mutex;
 
-use detection::finding::Finding;
+use detection::{
+    finding::Finding,
+    rules::{Origin, RuleFile, RuleSet},
+};
 use detector::{
     config::AlertFormat,
     findings_topic::{Entry, NotTaken, RequestError, Sns, Topics},
@@ -10,7 +13,7 @@ use detector::{
 };
 use serde_json::{Value, json};
 
-use crate::samples::{audit, delete_guardrail, document, key};
+use crate::samples::{audit, audit_with, delete_guardrail, document, key};
 
 type Answer = fn(usize, &[Entry]) -> Result<Vec<NotTaken>, RequestError>;
 
@@ -174,4 +177,31 @@ async fn without_permission_everything_fails_at_once() {
     let (answers, sent, taken) = publish(|_, _| Err(RequestError::Failed("denied".to_owned())), &findings).await;
     assert!(answers.iter().all(|answer| answer.as_ref().is_err_and(|why| why.contains("denied"))));
     assert_eq!((sent.len(), taken.len()), (2, 0), "the SDK has tried enough by then");
+}
+
+/// SNS counts the attributes, too: ten messages that fit alone do not fit with them, and neither does one.
+#[tokio::test]
+async fn attributes_count_as_sns_counts_them() {
+    let size = |entry: &Entry| {
+        let attributes = entry.attributes.iter().map(|a| a.name.len() + a.data_type.len() + a.value.len());
+        entry.message.len() + attributes.sum::<usize>()
+    };
+    let empty = findings(10, 0)[0].ocsf().to_string().len();
+    let (_, sent, taken) = publish(|_, _| Ok(vec![]), &findings(10, 26_090 - empty)).await;
+    assert!(sent.iter().all(|batch| batch.iter().map(size).sum::<usize>() <= 256 * 1024));
+    assert_eq!(taken.len(), 10);
+
+    // The longest attributes that there can be, around a message that is as long as it may be beside them.
+    let rule = "title: T\nid: 5cf5d7ea-ef4c-4a6e-8d4b-0c1a7f0d1b11\nlogsource:\n    product: aws\n    service: cloudtrail\ndetection:\n    selection:\n        eventName|startswith: nnn\n    condition: selection\nlevel: low\n";
+    let rules =
+        RuleSet::load_only([RuleFile { path: "x.yml".to_owned(), text: rule.to_owned(), origin: Origin::Outside }]);
+    let long = |text: usize| {
+        let n = "n".repeat(256);
+        let change =
+            json!({"awsRegion": n, "recipientAccountId": n, "eventName": n, "eventSource": n, "x": "x".repeat(text)});
+        audit_with(&rules.rule_set, &document(&[delete_guardrail(1, &change)]), &key("log")).findings
+    };
+    let most = 255 * 1024 - 128;
+    let (_, sent, _) = publish(|_, _| Ok(vec![]), &long(most - long(0)[0].ocsf().to_string().len())).await;
+    assert!(size(&sent[0][0]) <= 256 * 1024, "{}", size(&sent[0][0]));
 }

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
-use detection::rules::{Loaded, Origin, RuleFile, RuleSet, proof::Proof};
+use detection::rules::{Loaded, Origin, RuleFile, RuleSet, proof::Proof, read_folder};
 use serde_json::{Value, json};
 
 use crate::samples::{BUILTIN, audit_with, delete_guardrail, document, files, key, repository};
@@ -118,6 +118,12 @@ fn what_cannot_be_honoured_is_refused() {
         (&selection("    eventName: []"), Some(8), "empty list"),
         (&rule("selection:\n    eventName: A\ncondition: selection").replace("aws", "gcp"), Some(3), "logsource"),
         (
+            &rule("selection:\n    eventName: A\ncondition: selection").replace("aws\n", "aws\n    category: x\n"),
+            Some(3),
+            "logsource",
+        ),
+        (&selection("    - eventName: A\n    - eventName|neq: B"), Some(9), "neq"),
+        (
             &rule("selection:\n    eventName: A\ncondition: selection")
                 .replace("level:", "status: unsupported\nlevel:"),
             Some(10),
@@ -169,6 +175,7 @@ fn one_wrong_file_is_left_out_alone() {
     let paths: Vec<&str> = loaded.refused.iter().map(|refused| refused.path.as_str()).collect();
     assert_eq!(paths, ["a.yml", "c.yml"], "the second rule with the same id is refused");
     assert_ne!(loaded.rule_set.version(), BUILTIN.version());
+    assert_ne!(load(&good).rule_set.version(), load(&good.replace("eventName: A", "eventName: B")).rule_set.version());
     assert_eq!(BUILTIN.version().len(), 12);
 }
 
@@ -282,4 +289,46 @@ fn published_sigma_rules_drop_in_unchanged() {
     let loaded = RuleSet::load_only(texts);
     assert_eq!(loaded.refused, []);
     assert_eq!(loaded.rule_set.rules().len(), count);
+}
+
+/// A built-in rule that looks at the outcome itself has said how much a refused call matters.
+#[test]
+fn a_built_in_rule_that_looks_at_the_outcome_keeps_its_level() {
+    let severity = |detection: &str| {
+        let file = RuleFile { origin: Origin::BuiltIn, ..outside("rules/x.yml", &rule(detection)) };
+        let rules = RuleSet::load_only([file]).rule_set;
+        let denied = delete_guardrail(1, &json!({"errorCode": "AccessDenied"}));
+        audit_with(&rules, &document(&[denied]), &key("x")).findings[0].severity_name()
+    };
+    assert_eq!(severity("selection:\n    eventName: DeleteGuardrail\ncondition: selection"), "Medium");
+    assert_eq!(severity("selection:\n    errorCode: AccessDenied\ncondition: selection"), "High");
+    assert_eq!(severity("selection:\n    - errorCode: AccessDenied\n    - eventName: x\ncondition: selection"), "High");
+}
+
+#[test]
+fn each_unsuccessful_outcome_has_a_level_of_its_own() {
+    let text =
+        rule("selection:\n    eventName: A\ncondition: selection") + "level_denied: low\nlevel_failed: critical\n";
+    let loaded = load(&text);
+    let rule = &loaded.rule_set.rules()[0];
+    assert_eq!((rule.level_denied.as_str(), rule.level_failed.as_str()), ("low", "critical"));
+}
+
+#[test]
+fn a_folder_of_rules_is_read_whole_and_what_cannot_be_read_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
+    fs::create_dir(folder.path().join("below")).unwrap();
+    for name in ["a.yml", "b.yaml", "below/c.yml", "notes.txt"] {
+        write(name, b"title: T");
+    }
+    write("latin.yml", b"title: \xe4");
+    let (files, refused) = read_folder(folder.path()).unwrap();
+    let endings: Vec<bool> = ["a.yml", "b.yaml", "below/c.yml"]
+        .iter()
+        .zip(&files)
+        .map(|(ending, file)| file.path.ends_with(ending) && file.text == "title: T")
+        .collect();
+    assert_eq!((files.len(), endings), (3, vec![true; 3]));
+    assert!(refused.len() == 1 && refused[0].path.ends_with("latin.yml"), "{refused:?}");
 }

@@ -13,6 +13,7 @@ use detection::{
     finding::{Finding, Form, Log},
     ledger::RecordCounts,
     rules::{Level, RuleSet, severity_id},
+    text::neutral,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use walkdir::WalkDir;
@@ -166,7 +167,12 @@ fn enter(audited: Audited, least: u8, format: Format, total: &mut Total, progres
         // As they are found, so that a long scan can be watched through a pipe.
         progress.suspend(|| {
             let mut out = io::stdout().lock();
-            findings.iter().try_for_each(|finding| writeln!(out, "{}", finding.to_ocsf(NO_LIMIT, Form::Full)))
+            let terminal = out.is_terminal();
+            findings.iter().try_for_each(|finding| {
+                let json = finding.to_ocsf(NO_LIMIT, Form::Full);
+                // A program gets the values as they are; a terminal would act on them.
+                if terminal { writeln!(out, "{}", neutral(&json, usize::MAX)) } else { writeln!(out, "{json}") }
+            })
         })?;
     }
     if format == Format::Table {

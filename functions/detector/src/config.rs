@@ -213,6 +213,7 @@ mod tests {
             ("MAX_UNPACKED_MIB", "-1"),
             ("RULES_URI", "https://example.com/rules"),
             ("RULES_URI", "s3://"),
+            ("MAX_UNPACKED_MIB", "1048577"),
         ] {
             let error = read(&[(name, value), ("LOG_BUCKETS", "a"), TOPIC]).unwrap_err().to_string();
             assert!(error.contains(name), "{name}={value}: {error}");

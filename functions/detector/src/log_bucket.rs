@@ -84,3 +84,16 @@ impl LogBody for S3Body {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The HTTP client sees to it, too; that a short log is never taken for whole must not hang on one of them.
+    #[tokio::test]
+    async fn a_body_that_is_short_is_broken() {
+        let mut body = S3Body { stream: ByteStream::from_static(b"hello"), left: Some(6) };
+        assert!(matches!(body.next().await, Ok(Some(_))));
+        assert!(matches!(body.next().await, Err(FetchError::Broken(_))));
+    }
+}

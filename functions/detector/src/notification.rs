@@ -417,4 +417,37 @@ mod tests {
         }
         assert_eq!(decode(value).notices[0].errors, [NotificationError::TooDeep]);
     }
+
+    #[test]
+    fn keys_that_come_plain_are_left_as_they_are() {
+        let key = "r+d/100%25/x.json.gz";
+        let detail = |kind: &str, reason: &str| {
+            let object = json!({"key": key, "version-id": "null"});
+            json!({
+                "version": "0", "id": "i", "detail-type": kind, "source": "aws.s3", "account": "a", "region": "r",
+                "time": "2026-11-22T09:41:58Z", "resources": [],
+                "detail": {"bucket": {"name": "b"}, "object": object, "reason": reason}
+            })
+        };
+        let only = |event: Value| {
+            let [notice] = decode(event).notices.try_into().unwrap();
+            assert_eq!(notice.errors, []);
+            notice.objects[0].clone()
+        };
+        let created = only(detail("Object Created", "PutObject"));
+        // Objects written before a bucket had versions can be read by the version "null".
+        assert_eq!((created.key.as_str(), created.version.as_deref()), (key, Some("null")));
+        assert_eq!(only(json!({"s3Bucket": "b", "s3ObjectKey": [key]})).key, key);
+        assert_eq!(only(detail("Object Deleted", "DeleteObject")).happened, Happened::Removed);
+        let expired = only(detail("Object Deleted", "Lifecycle Expiration")).happened;
+        assert_eq!(expired, Happened::Other("LifecycleExpiration".to_owned()), "retention that ends is no removed log");
+    }
+
+    #[test]
+    fn cloudtrails_validation_message_is_a_test() {
+        let said =
+            json!({"Records": [{"EventSource": "aws:sns", "Sns": {"Message": "CloudTrail validation message."}}]});
+        let wake = decode(said);
+        assert_eq!((wake.notices[0].test_events, wake.notices[0].errors.len()), (1, 0));
+    }
 }

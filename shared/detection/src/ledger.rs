@@ -185,8 +185,47 @@ mod tests {
         ledger.findings.total = 2;
         ledger.findings.published = 1;
         assert_eq!(ledger.imbalances(), ["2 findings came in, 1 are accounted for"]);
+        (ledger.logs.total, ledger.records.total) = (6, 4);
+        assert_eq!(ledger.imbalances().len(), 3);
         let line = ledger.to_emf("f", "v", 1);
         assert_eq!(line["LedgerImbalance"], 1);
         assert_eq!(line["ledger"]["findings"]["published"], 1);
+    }
+
+    /// Alarms stand on the metrics: each is the count whose name it bears.
+    #[test]
+    fn every_metric_is_the_count_of_its_name() {
+        let ledger = Ledger {
+            items_failed: 18,
+            logs: LogCounts { total: 1, audited: 2, skipped: 3, gone: 4, damaged: 5, failed: 6 },
+            records: RecordCounts { total: 7, matched: 8, unmatched: 9, unreadable: 10 },
+            findings: FindingCounts {
+                total: 11,
+                published: 12,
+                excepted: 13,
+                shadowed: 14,
+                superseded: 15,
+                failed: 16,
+            },
+            alerts_published: 17,
+            ..Ledger::default()
+        };
+        let line = ledger.to_emf("f", "v", 1);
+        for (group, total) in [("Logs", "logs"), ("Records", "records"), ("Findings", "findings")] {
+            for (name, count) in line["ledger"][total].as_object().unwrap() {
+                let (first, rest) = name.split_at(1);
+                let metric =
+                    if name == "total" { group.to_owned() } else { group.to_owned() + &first.to_uppercase() + rest };
+                assert_eq!(&line[&metric], count, "{metric}");
+            }
+        }
+        assert_eq!((&line["AlertsPublished"], &line["ItemsFailed"]), (&json!(17), &json!(18)));
+    }
+
+    #[test]
+    fn hostile_keys_do_not_make_it_grow() {
+        let mut ledger = Ledger::default();
+        (0..100).for_each(|n| ledger.skip(&format!("folder-{n}")));
+        assert_eq!((ledger.logs.skipped, ledger.skipped_by_folder.len()), (100, MOST_FOLDERS));
     }
 }

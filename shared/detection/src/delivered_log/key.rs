@@ -107,7 +107,13 @@ mod tests {
                 other("CloudTrail-Aggregated"),
             ),
             ("AWSLogs/111122223333/Config/us-east-1/2026/11/22/x.json.gz".into(), other("Config")),
+            // A prefix of twelve letters is no account.
+            (
+                format!("AWSLogs/logs-archive/AWSLogs/111122223333/CloudTrail/us-east-1/2026/11/22/{file}"),
+                log("111122223333", "us-east-1"),
+            ),
             ("AWSLogs/111122223333/CloudTrail/".into(), other("CloudTrail")),
+            ("AWSLogs/111122223333/CloudTrail/x.json.gz".into(), other("CloudTrail")),
             ("AWSLogs/111122223333/CloudTrail/us-east-1/2026/11/22/".into(), other("CloudTrail")),
             (format!("elsewhere/111122223333/CloudTrail/us-east-1/{file}"), other("not under AWSLogs")),
             (String::new(), other("not under AWSLogs")),

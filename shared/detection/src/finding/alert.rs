@@ -84,7 +84,7 @@ impl ChatNotice {
             "id": worst.id,
             "content": {
                 "textType": "client-markdown",
-                "title": subject(worst, count),
+                "title": harmless(&subject(worst, count)),
                 "description": description,
                 "nextSteps": worst.about.respond.iter().map(|step| text::neutral(step, 500)).collect::<Vec<_>>(),
                 "keywords": [worst.severity_name(), worst.family(), worst.outcome.as_str()],
@@ -217,10 +217,14 @@ fn times(finding: &Finding) -> (String, String) {
     }
 }
 
-/// Inside a code span nothing is formatted; links, mentions and the end of the span are made impossible.
+/// Inside a code span nothing is formatted.
 fn in_code(value: &str) -> String {
-    let safe: String = text::neutral(value, MOST_VALUE)
-        .chars()
+    format!("`{}`", harmless(&text::neutral(value, MOST_VALUE)))
+}
+
+/// Links, mentions and the end of a code span are made impossible.
+fn harmless(text: &str) -> String {
+    text.chars()
         .map(|c| match c {
             '`' => '\'',
             '<' => '‹',
@@ -229,6 +233,5 @@ fn in_code(value: &str) -> String {
             '@' => '＠',
             c => c,
         })
-        .collect();
-    format!("`{safe}`")
+        .collect()
 }

@@ -37,7 +37,14 @@ impl Finding {
         let steps: [(&str, Trim); 6] = [
             ("records", drop_records),
             ("evidences", |value, _| keep_first(value, "/evidences", 1)),
-            ("text", |value, _| shorten_text(value)),
+            ("text", |value, _| {
+                // The way to the rest is the last thing to lose.
+                let log = value.pointer_mut("/unmapped/log").map(Value::take);
+                shorten_text(value);
+                if let (Some(log), Some(place)) = (log, value.pointer_mut("/unmapped/log")) {
+                    *place = log;
+                }
+            }),
             ("counts", |value, _| keep_of_lists(value, 10)),
             ("lists", |value, _| keep_of_lists(value, 0)),
             ("event_ids", |value, limit| {
@@ -56,6 +63,9 @@ impl Finding {
         // The mark is there before the size is taken, so that it cannot be what makes the message too large.
         let room = limit.saturating_sub(128);
         let mut trimmed = Vec::new();
+        if self.matched().is_some_and(|matched| matched.records.is_empty()) {
+            trimmed.push("records");
+        }
         let mut json = value.to_string();
         for (name, step) in steps {
             // The minimal form goes without all that may be at fault; nothing is at fault in eventIDs and short lists.
@@ -64,7 +74,9 @@ impl Finding {
                 break;
             }
             step(&mut value, if all && name == "records" { 0 } else { room });
-            trimmed.push(name);
+            if !trimmed.contains(&name) {
+                trimmed.push(name);
+            }
             json = value.to_string();
         }
         if !trimmed.is_empty() {
@@ -281,14 +293,18 @@ fn attack(tag: &str) -> Option<Value> {
     Some(Value::Object(attack))
 }
 
-/// What is known of a record that was too much to keep.
+/// What is known of the records where none was kept.
 fn evidence_without_record(matched: &Matched) -> Value {
     let mut evidence = json!({
         "api": {"operation": matched.event_name, "service": {"name": matched.event_source}},
         "actor": actor(&matched.actor),
     });
-    if let (Some(id), Value::Object(members)) = (matched.event_ids.first(), &mut evidence) {
+    let Value::Object(members) = &mut evidence else { return evidence };
+    if let Some(id) = matched.event_ids.first() {
         members.insert("uid".to_owned(), json!(id));
+    }
+    if let Some(address) = matched.addresses.counts.keys().next() {
+        members.insert("src_endpoint".to_owned(), endpoint(address));
     }
     evidence
 }

@@ -149,4 +149,10 @@ mod tests {
         });
         assert_eq!(Actor::of(&Record::new(&record)).uid, "client-7");
     }
+
+    #[test]
+    fn a_bearer_token_is_known_by_its_credential() {
+        let record = json!({"userIdentity": {"type": "IAMUser", "credentialId": "ACCAEXAMPLE"}});
+        assert_eq!(Actor::of(&Record::new(&record)).credential.as_deref(), Some("ACCAEXAMPLE"));
+    }
 }

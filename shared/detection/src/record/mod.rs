@@ -159,6 +159,7 @@ fn boolean(value: &Value) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn times_are_read_in_both_spellings() {
@@ -167,5 +168,13 @@ mod tests {
         for nonsense in ["", "Z", "T", "2026", "20261122T", "yesterday", "ü0261122T091500Z", "2026112üT091500Z"] {
             assert_eq!(time_ms(nonsense), None, "{nonsense}");
         }
+    }
+
+    #[test]
+    fn what_cannot_be_true_is_not_told() {
+        let record = json!({
+            "eventTime": "0001-01-01T00:00:00Z", "requestParameters": {"modelId": "HIDDEN_DUE_TO_SECURITY_REASONS"}
+        });
+        assert_eq!((Record::new(&record).time_ms(), Record::new(&record).model()), (None, None));
     }
 }

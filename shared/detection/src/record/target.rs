@@ -141,4 +141,11 @@ mod tests {
         let record = json!({"requestParameters": {"name": "***", "guardrailIdentifier": "gr-1"}});
         assert_eq!(Record::new(&record).resources().len(), 1);
     }
+
+    #[test]
+    fn a_resource_that_is_named_twice_is_one() {
+        let arn = "arn:aws:bedrock:eu-central-1:111122223333:guardrail/gr-1";
+        let record = json!({"resources": [{"ARN": arn}], "requestParameters": {"guardrailIdentifier": arn}});
+        assert_eq!(Record::new(&record).resources().len(), 1);
+    }
 }

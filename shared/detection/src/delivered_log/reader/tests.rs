@@ -172,3 +172,14 @@ fn nesting_costs_no_stack() {
     let (seen, damage) = read(text.as_bytes(), Encoding::Plain, 4_096, LIMIT);
     assert_eq!((seen.records.len(), damage), (1, None));
 }
+
+/// A small log comes in one piece: what the decoder had unpacked when it met the damage was readable, too.
+#[test]
+fn damage_in_a_small_log_leaves_what_stood_before() {
+    let mut packed = gzip(varied_log(50).as_bytes());
+    let middle = packed.len() / 2;
+    packed[middle..middle + 64].fill(0x5a);
+    let (seen, damage) = read(&packed, Encoding::Gzip, usize::MAX, LIMIT);
+    assert!(matches!(damage, Some(Damage::Gzip { .. } | Damage::Json { .. })), "{damage:?}");
+    assert!(seen.records.len() > 20, "only {} records", seen.records.len());
+}
