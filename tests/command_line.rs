@@ -199,6 +199,14 @@ fn rules_of_a_folder_are_added_and_a_wrong_one_is_status_2() {
     assert!(ran.out.contains("Buckets listed (success)"));
     assert_eq!(scan(&[text(&log)]).status, 0);
 
+    // In shadow it is counted, and shown only to who asks.
+    fs::write(folder.path().join("mine.yml"), format!("{rule}stage: shadow\n")).unwrap();
+    let ran = scan(&with_rules);
+    assert_eq!((ran.status, ran.out.as_str()), (0, ""));
+    assert!(ran.err.contains("1 of rules in shadow not shown"), "{}", ran.err);
+    assert_eq!(scan(&[&["--shadow"], &with_rules[..]].concat()).status, 1);
+    fs::write(folder.path().join("mine.yml"), rule).unwrap();
+
     fs::write(folder.path().join("wrong.yml"), rule.replace("cloudtrail", "guardduty")).unwrap();
     let ran = scan(&with_rules);
     assert_eq!((ran.status, ran.out.lines().count()), (2, 1));

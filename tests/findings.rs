@@ -150,7 +150,7 @@ fn one_record_gives_one_finding_a_family() {
     let root = json!({"userIdentity": {"type": "Root", "arn": "arn:aws:iam::111122223333:root"}});
     let audited = found(&[delete_guardrail(1, &root)]);
     assert_eq!(titles(&audited).len(), 2);
-    assert_eq!((audited.records.matched, audited.shadowed), (1, 0));
+    assert_eq!((audited.records.matched, audited.superseded), (1, 0));
 
     let rules = detection::rules::RuleSet::load([detection::rules::RuleFile {
         path: "mine.yml".to_owned(),
@@ -160,13 +160,13 @@ fn one_record_gives_one_finding_a_family() {
     let document = document(&[delete_guardrail(1, &json!({}))]);
     let audited = crate::samples::audit_with(&rules.rule_set, &document, &key("log"));
     let finding = only(&audited);
-    assert_eq!((finding.title().as_str(), audited.shadowed), ("Guardrail gone (success)", 1));
+    assert_eq!((finding.title().as_str(), audited.superseded), ("Guardrail gone (success)", 1));
     assert_eq!(finding.ocsf()["finding_info"]["related_analytics"][0]["name"], "Bedrock guardrail deleted");
-    // What is a finding in its own right, because of another record, is not shadowed as well.
+    // What is a finding in its own right, because of another record, is not superseded as well.
     let by_curl = rules_by_agent();
     let records = [delete_guardrail(1, &json!({"userAgent": "curl"})), delete_guardrail(2, &json!({}))];
     let audited = crate::samples::audit_with(&by_curl, &crate::samples::document(&records), &key("log"));
-    assert_eq!((audited.findings.len(), audited.shadowed), (2, 0));
+    assert_eq!((audited.findings.len(), audited.superseded), (2, 0));
 }
 
 /// The built-in rules, and one of the family `guardrails` that asks for a user agent.

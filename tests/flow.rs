@@ -531,7 +531,7 @@ async fn what_a_higher_finding_stands_for_is_in_the_ledger() {
     let text = "title: T\nid: 5cf5d7ea-ef4c-4a6e-8d4b-0c1a7f0d1b11\nlogsource:\n    product: aws\n    service: cloudtrail\ndetection:\n    selection:\n        eventName: DeleteGuardrail\n    condition: selection\nlevel: low\nfamily: guardrails\n";
     bench.rule_files = vec![RuleFile { path: "x.yml".to_owned(), text: text.to_owned(), origin: Origin::Outside }];
     let findings = bench.wake(s3(&["one"])).await.ledger.findings;
-    assert_eq!((findings.total, findings.published, findings.shadowed), (2, 1, 1));
+    assert_eq!((findings.total, findings.published, findings.superseded), (2, 1, 1));
 }
 
 #[tokio::test]
@@ -628,6 +628,18 @@ async fn targets_tried_in_vain_are_told_apart_up_to_a_point() {
         3_001,
         "and none is forgotten"
     );
+}
+
+/// A new rule is watched for two days before it pages anyone: counted, and nobody is told. It stands for no other.
+#[tokio::test]
+async fn a_rule_in_shadow_is_counted_and_nobody_is_told() {
+    let mut bench = Bench::with("one", bad_log());
+    let rule = rule_on("DeleteGuardrail").replace("level: low", "level: critical\nfamily: guardrails\nstage: shadow");
+    bench.rule_files = vec![RuleFile { path: "mine.yml".to_owned(), text: rule, origin: Origin::Outside }];
+    let ledger = bench.wake(s3(&["one"])).await.ledger;
+    assert_eq!((bench.titles(), bench.alerts()), (vec![DELETED.to_owned()], vec![vec![DELETED.to_owned()]]));
+    assert_eq!((ledger.findings.total, ledger.findings.published, ledger.findings.shadowed), (2, 1, 1));
+    assert_eq!(ledger.alert_threshold, Some("high"));
 }
 
 /// Rule files that change while the detector is warm. `None` for a file that is listed and cannot be read.

@@ -46,6 +46,9 @@ struct ScanArguments {
     /// Leave out findings below this severity
     #[arg(long, value_name = "LEVEL", value_enum, default_value_t = Severity::Informational)]
     min_severity: Severity,
+    /// Show what rules in shadow find, too
+    #[arg(long)]
+    shadow: bool,
     /// Most MiB that one log may unpack to
     #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=1_048_576))]
     max_unpacked: u64,

@@ -12,7 +12,7 @@ use detection::{
     delivered_log::{Encoding, ObjectKind, classify},
     finding::{Finding, Form, Log},
     ledger::RecordCounts,
-    rules::{Level, RuleSet, severity_id},
+    rules::{Level, RuleSet, Stage, severity_id},
     text::neutral,
 };
 use indicatif::{ProgressBar, ProgressStyle};
@@ -36,6 +36,15 @@ struct Total {
     /// Kept for the table alone.
     findings: Vec<Finding>,
     left_out: u64,
+    /// Of rules in shadow.
+    watched: u64,
+}
+
+/// Which findings are shown, and how.
+struct Shown {
+    least: u8,
+    shadow: bool,
+    format: Format,
 }
 
 pub(crate) fn scan(arguments: &ScanArguments) -> io::Result<Ended> {
@@ -43,14 +52,14 @@ pub(crate) fn scan(arguments: &ScanArguments) -> io::Result<Ended> {
     let mut total = Total { not_read: loaded.refused.len() as u64, ..Total::default() };
     let rule_set = &loaded.rule_set;
     let format = arguments.format.unwrap_or(if io::stdout().is_terminal() { Format::Table } else { Format::Json });
-    let least = severity_id(Level::from(arguments.min_severity));
+    let shown = Shown { least: severity_id(Level::from(arguments.min_severity)), shadow: arguments.shadow, format };
 
     let files = files(&arguments.paths, &mut total);
     let progress = progress(files.len() as u64);
     for path in &files {
         progress.inc(1);
         match audit(path, rule_set, arguments.max_unpacked * 1024 * 1024) {
-            Ok(audited) => match enter(audited, least, format, &mut total, &progress) {
+            Ok(audited) => match enter(audited, &shown, &mut total, &progress) {
                 // The reader of the pipe has seen enough.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
                 entered => entered?,
@@ -72,8 +81,12 @@ pub(crate) fn scan(arguments: &ScanArguments) -> io::Result<Ended> {
         0 => String::new(),
         left_out => format!(" ({left_out} more below the lowest severity asked for)"),
     };
+    let watched = match total.watched {
+        0 => String::new(),
+        watched => format!(" ({watched} of rules in shadow not shown; --shadow shows them)"),
+    };
     complain(&format!(
-        "{} logs, {} records, {found} findings{left_out}; {} files skipped, {} not read whole",
+        "{} logs, {} records, {found} findings{left_out}{watched}; {} files skipped, {} not read whole",
         total.logs, total.records.total, total.skipped, total.not_read
     ));
     Ok(match (total.not_read, found) {
@@ -150,7 +163,7 @@ fn audit(path: &Path, rule_set: &RuleSet, limit: u64) -> io::Result<Audited> {
     }
 }
 
-fn enter(audited: Audited, least: u8, format: Format, total: &mut Total, progress: &ProgressBar) -> io::Result<()> {
+fn enter(audited: Audited, shown: &Shown, total: &mut Total, progress: &ProgressBar) -> io::Result<()> {
     total.logs += 1;
     total.records.total += audited.records.total;
     if audited.damage.is_some() || audited.records.unreadable > 0 {
@@ -159,11 +172,14 @@ fn enter(audited: Audited, least: u8, format: Format, total: &mut Total, progres
     if let Some(damage) = &audited.damage {
         progress.suspend(|| complain(&format!("{}: {damage}", audited.log.location())));
     }
+    let (findings, watched): (Vec<_>, Vec<_>) =
+        audited.findings.into_iter().partition(|finding| shown.shadow || finding.about.stage == Stage::Live);
+    total.watched += watched.len() as u64;
     let (findings, left_out): (Vec<_>, Vec<_>) =
-        audited.findings.into_iter().partition(|finding| finding.severity_id() >= least);
+        findings.into_iter().partition(|finding| finding.severity_id() >= shown.least);
     total.left_out += left_out.len() as u64;
     total.found += findings.len() as u64;
-    if format == Format::Json {
+    if shown.format == Format::Json {
         // As they are found, so that a long scan can be watched through a pipe.
         progress.suspend(|| {
             let mut out = io::stdout().lock();
@@ -175,7 +191,7 @@ fn enter(audited: Audited, least: u8, format: Format, total: &mut Total, progres
             })
         })?;
     }
-    if format == Format::Table {
+    if shown.format == Format::Table {
         total.findings.extend(findings.into_iter().map(|mut finding| {
             finding.forget_records();
             finding

@@ -15,7 +15,7 @@ use detection::{
     delivered_log::{Encoding, ObjectKind, classify},
     finding::{FileProblem, Finding, Log, MOST_TOLD, about_file},
     ledger::Ledger,
-    rules::{Refused, RuleSet},
+    rules::{Refused, RuleSet, Stage},
     text,
 };
 use futures_util::{StreamExt as _, stream};
@@ -120,6 +120,7 @@ struct Settled {
     end: End,
     findings: Vec<(Finding, Result<(), String>)>,
     audited: Option<Audited>,
+    shadowed: u64,
     superseded: u64,
 }
 
@@ -143,7 +144,8 @@ impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Sync> Handler<B,
     pub async fn handle(&self, payload: Value, time_left: Duration) -> Invocation {
         let deadline = Instant::now() + time_left - FOR_THE_END.min(time_left / 4);
         let mut wake = notification::decode(payload);
-        let mut ledger = Ledger { items: wake.notices.len() as u64, ..Ledger::default() };
+        let alert_threshold = self.config.alerts_topic_arn.is_some().then(|| self.config.alert_min_severity.as_str());
+        let mut ledger = Ledger { items: wake.notices.len() as u64, alert_threshold, ..Ledger::default() };
         let mut failures: Vec<Vec<String>> = wake.notices.iter().map(Notice::problems).collect();
         let mut objects = Vec::new();
         for (at, notice) in wake.notices.iter_mut().enumerate() {
@@ -180,7 +182,7 @@ impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Sync> Handler<B,
         for (notice, key) in waiting.into_values() {
             let end =
                 End::Failed(format!("there was no time left for {key}; give the function more, or fewer messages"));
-            let settled = Settled { notice, end, findings: Vec::new(), audited: None, superseded: 0 };
+            let settled = Settled { notice, end, findings: Vec::new(), audited: None, shadowed: 0, superseded: 0 };
             self.enter(settled, &mut ledger, &mut failures, &mut told);
         }
         let alerted = self.alert(&mut ledger, &mut failures, told).await;
@@ -199,7 +201,13 @@ impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Sync> Handler<B,
         published: &Mutex<HashSet<String>>,
     ) -> Settled {
         let (end, findings, audited) = self.audit(&object, rule_set).await;
-        let mut fresh = findings;
+        let (watched, mut fresh): (Vec<Finding>, Vec<Finding>) =
+            findings.into_iter().partition(|finding| finding.about.stage == Stage::Shadow);
+        for finding in &watched {
+            let (rule, severity) = (finding.about.id.as_str(), finding.severity_name());
+            let count = finding.matched().map_or(0, |matched| matched.count);
+            info!(rule, severity, finding = finding.id, count, "finding of a rule in shadow");
+        }
         let before = fresh.len();
         {
             let published = published.lock().unwrap_or_else(PoisonError::into_inner);
@@ -211,7 +219,7 @@ impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Sync> Handler<B,
         let mut published = published.lock().unwrap_or_else(PoisonError::into_inner);
         published.extend(findings.iter().filter(|(_, answer)| answer.is_ok()).map(|(finding, _)| finding.id.clone()));
         log_line(&object, &end, audited.as_ref(), findings.len(), rule_set.version());
-        Settled { notice, end, findings, audited, superseded }
+        Settled { notice, end, findings, audited, shadowed: watched.len() as u64, superseded }
     }
 
     async fn audit(&self, object: &ObjectEvent, rule_set: &RuleSet) -> (End, Vec<Finding>, Option<Audited>) {
@@ -362,10 +370,11 @@ impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Sync> Handler<B,
         if let Some(audited) = settled.audited {
             ledger.add_records(&audited.records);
             ledger.add_undecided(&audited.undecided);
-            ledger.findings.total += audited.shadowed;
-            ledger.findings.shadowed += audited.shadowed;
+            ledger.findings.total += audited.superseded;
+            ledger.findings.superseded += audited.superseded;
         }
-        ledger.findings.total += settled.superseded + settled.findings.len() as u64;
+        ledger.findings.total += settled.shadowed + settled.superseded + settled.findings.len() as u64;
+        ledger.findings.shadowed += settled.shadowed;
         ledger.findings.superseded += settled.superseded;
         problems.extend(self.enter_findings(settled.findings, Some(settled.notice), ledger, told));
         failures.get_mut(settled.notice).into_iter().for_each(|of_notice| of_notice.append(&mut problems));

@@ -25,7 +25,7 @@ pub struct Audited {
     /// What became of its records.
     pub records: RecordCounts,
     /// Findings that a higher one of the same family stands for.
-    pub shadowed: u64,
+    pub superseded: u64,
     /// How often each rule, by its id, could not decide because something is hidden, and kept silent.
     pub undecided: BTreeMap<String, u64>,
     /// Why it could not be read to its end.
@@ -71,7 +71,7 @@ impl<'r> Audit<'r> {
     pub fn finish(self) -> Audited {
         let (judge, unpacked, damage) = self.reader.finish();
         let log = self.log;
-        let (mut findings, mut shadowed, mut counts) = (Vec::new(), 0, RecordCounts::default());
+        let (mut findings, mut superseded, mut counts) = (Vec::new(), 0, RecordCounts::default());
         let mut undecided = BTreeMap::new();
         let (account, region) = match classify(&log.key) {
             ObjectKind::Log { account, region } => (Some(account), Some(region)),
@@ -82,7 +82,7 @@ impl<'r> Audit<'r> {
             about_file(kind, what, problem, log.clone(), version, account.clone(), region.clone())
         };
         if let Some(judge) = judge {
-            (findings, shadowed) = judge.groups.finish(&log);
+            (findings, superseded) = judge.groups.finish(&log);
             counts = judge.counts;
             undecided = judge.undecided;
             if counts.unreadable > 0 {
@@ -101,7 +101,7 @@ impl<'r> Audit<'r> {
             findings.push(about(FileProblem::LogDamaged, damage.kind(), problem));
         }
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity_id()));
-        Audited { log, findings, records: counts, shadowed, undecided, damage, unpacked }
+        Audited { log, findings, records: counts, superseded, undecided, damage, unpacked }
     }
 }
 

@@ -44,9 +44,9 @@ pub struct FindingCounts {
     pub published: u64,
     /// Silenced by an exception.
     pub excepted: u64,
-    /// Told by a higher finding of the same family.
+    /// Of a rule with `stage: shadow`: only logged and counted.
     pub shadowed: u64,
-    /// Published before in the same invocation.
+    /// Told by a higher finding of the same family, or published before in the same invocation.
     pub superseded: u64,
     /// Not taken by SNS; the notification is given back.
     pub failed: u64,
@@ -73,6 +73,8 @@ pub struct Ledger {
     pub undecided_by_rule: BTreeMap<String, u64>,
     /// Rule files from outside that are wrong, in every invocation until they are mended.
     pub rule_files_refused: u64,
+    /// The lowest severity that people are told of; nothing where nobody is.
+    pub alert_threshold: Option<&'static str>,
     /// Messages to people that SNS took.
     pub alerts_published: u64,
     /// Messages to people that SNS did not take; what brought them is given back.

@@ -6,7 +6,11 @@ use std::sync::Arc;
 use rsigma_parser::Level;
 
 use super::{Details, Finding, Log};
-use crate::{ids, record::Outcome, rules::About};
+use crate::{
+    ids,
+    record::Outcome,
+    rules::{About, Stage},
+};
 
 /// What can be wrong with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +112,7 @@ pub fn about_file(
         false_positives: Vec::new(),
         respond: words.respond.iter().map(|step| (*step).to_owned()).collect(),
         version: None,
+        stage: Stage::Live,
     };
     let bucket = log.bucket.as_deref().unwrap_or_default();
     Finding {

@@ -11,7 +11,7 @@ use super::{Confidence, Details, Finding, Log, Matched, Tally, severity_of};
 use crate::{
     ids,
     record::{Actor, Outcome, Record},
-    rules::{About, Level, RuleSet, severity_id},
+    rules::{About, Level, RuleSet, Stage, severity_id},
 };
 
 /// Records that a finding carries whole.
@@ -48,6 +48,9 @@ struct Group {
     related: BTreeSet<usize>,
 }
 
+/// What rules supersede each other in: a stage, and a family or a rule's own id.
+type Family<'a> = (Stage, bool, &'a str);
+
 /// A rule that fires on a record.
 #[derive(Debug)]
 pub(crate) struct Fired {
@@ -62,7 +65,7 @@ pub(crate) struct Fired {
 pub(crate) struct Groups<'r> {
     rule_set: &'r RuleSet,
     groups: HashMap<Key, Group>,
-    shadowed: HashSet<Key>,
+    superseded: HashSet<Key>,
     /// How many findings each rule, actor and outcome other than success has.
     vain: HashMap<(usize, String, Outcome), usize>,
     /// Bytes of whole records that may still be kept.
@@ -74,7 +77,7 @@ impl<'r> Groups<'r> {
         Self {
             rule_set,
             groups: HashMap::new(),
-            shadowed: HashSet::new(),
+            superseded: HashSet::new(),
             vain: HashMap::new(),
             bytes_left: MOST_BYTES_OF_ALL,
         }
@@ -83,15 +86,20 @@ impl<'r> Groups<'r> {
     /// Takes a record on which these rules fire; `bytes` are the record as it stood in the log.
     ///
     /// One record gives one finding a family: the rule with the highest severity, and of equal ones the first. A rule that
-    /// names no family stands for itself, so that no two rules of a user's shadow each other by accident.
+    /// names no family stands for itself, so that no two rules of a user's
+    /// supersede each other by accident; a rule that is only watched supersedes none that is in force.
     pub(crate) fn add(&mut self, record: &Record<'_>, bytes: &[u8], fired: &[Fired]) {
         let outcome = Outcome::of(record);
-        let mut families: HashMap<(bool, &str), Vec<(u8, &Fired)>> = HashMap::new();
+        let mut families: HashMap<Family<'_>, Vec<(u8, &Fired)>> = HashMap::new();
         for fired in fired {
             let Some(rule) = self.rule_set.rules().get(fired.position) else { continue };
             // An id may be spelt like a family's name, and is another thing.
-            let family = rule.about.family.as_deref().map_or((true, rule.about.id.as_str()), |family| (false, family));
-            families.entry(family).or_default().push((severity_id(severity_of(rule, outcome)), fired));
+            let (own, family) =
+                rule.about.family.as_deref().map_or((true, rule.about.id.as_str()), |family| (false, family));
+            families
+                .entry((rule.about.stage, own, family))
+                .or_default()
+                .push((severity_id(severity_of(rule, outcome)), fired));
         }
         let actor = Actor::of(record);
         for mut of_family in families.into_values() {
@@ -101,7 +109,7 @@ impl<'r> Groups<'r> {
             let related: Vec<usize> = of_family.map(|fired| fired.position).collect();
             for &lesser in &related {
                 let key = self.key(lesser, record, &actor, outcome);
-                self.shadowed.insert(key);
+                self.superseded.insert(key);
             }
             let key = self.key(first.position, record, &actor, outcome);
             let key = self.folded(key, first.position, &actor);
@@ -154,16 +162,16 @@ impl<'r> Groups<'r> {
         Key { rule: Some(position), outcome, parts }
     }
 
-    /// The findings, worst first, and how many others were shadowed by them altogether.
+    /// The findings, worst first, and how many others they stand for altogether.
     pub(crate) fn finish(self, log: &Log) -> (Vec<Finding>, u64) {
-        let shadowed = self.shadowed.iter().filter(|key| !self.groups.contains_key(*key)).count() as u64;
+        let superseded = self.superseded.iter().filter(|key| !self.groups.contains_key(*key)).count() as u64;
         let mut groups: Vec<(Key, Group)> = self.groups.into_iter().collect();
         // A map's order changes from run to run; a finding's place among its siblings must not.
         groups.sort_by(|(a, _), (b, _)| a.cmp(b));
         let mut findings: Vec<Finding> =
             groups.into_iter().filter_map(|(key, group)| group.finish(&key, self.rule_set, log)).collect();
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity_id()));
-        (findings, shadowed)
+        (findings, superseded)
     }
 }
 
@@ -287,6 +295,7 @@ fn unknown_operation() -> About {
         tags: Vec::new(),
         references: vec!["https://docs.aws.amazon.com/bedrock/latest/APIReference/welcome.html".to_owned()],
         false_positives: vec!["AWS has published a new operation".to_owned()],
+        stage: Stage::Live,
         respond: vec![
             "Look up what the operation does, and whether its caller should be doing it.".to_owned(),
             "Update bedrock-audit, or write a rule for it.".to_owned(),

@@ -5,7 +5,7 @@ use std::str::FromStr as _;
 use rsigma_parser::{Level, SigmaRule};
 use yaml_serde::Value;
 
-use super::{WhenHidden, check::Fault};
+use super::{Stage, WhenHidden, check::Fault};
 
 #[derive(Debug, Default)]
 pub(super) struct Attributes {
@@ -15,6 +15,7 @@ pub(super) struct Attributes {
     pub(super) group_by: Vec<String>,
     pub(super) respond: Vec<String>,
     pub(super) when_hidden: WhenHidden,
+    pub(super) stage: Stage,
     /// Attributes that mean nothing here. Sigma allows them; a misspelt one of ours would hide among them.
     pub(super) unknown: Vec<String>,
 }
@@ -32,6 +33,16 @@ impl Attributes {
                 "level_failed" => attributes.level_failed = Some(level(name, value)?),
                 "group_by" => attributes.group_by = texts(name, value)?,
                 "respond" => attributes.respond = texts(name, value)?,
+                "stage" => {
+                    attributes.stage = match value.as_str() {
+                        Some("live") => Stage::Live,
+                        Some("shadow") => Stage::Shadow,
+                        _ => {
+                            let remedy = "write `shadow` or `live`, which is the default";
+                            return Err(Fault::new(name, "`stage` is neither", remedy));
+                        }
+                    }
+                }
                 "when_hidden" => {
                     attributes.when_hidden = match value.as_str() {
                         Some("ignore") => WhenHidden::Ignore,

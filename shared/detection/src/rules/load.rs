@@ -153,6 +153,7 @@ fn read(file: &RuleFile, warnings: &mut Vec<Warning>) -> Result<(Rule, SigmaRule
             references: sigma.references.clone(),
             false_positives: sigma.falsepositives.clone(),
             respond: attributes.respond,
+            stage: attributes.stage,
             version: sigma.modified.clone().or_else(|| sigma.date.clone()),
         }),
         origin: file.origin,

@@ -43,8 +43,20 @@ pub struct About {
     pub false_positives: Vec<String>,
     /// What a person does now, most urgent first.
     pub respond: Vec<String>,
+    /// Whether it is in force or only watched.
+    pub stage: Stage,
     /// The day of the rule's last change (`modified`, else `date`), as written.
     pub version: Option<String>,
+}
+
+/// Whether a rule is in force.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// Its findings are published.
+    #[default]
+    Live,
+    /// Its findings are counted and logged, and nobody is told: so a team watches a new rule before it pages anyone.
+    Shadow,
 }
 
 /// A rule that can be honoured exactly.
