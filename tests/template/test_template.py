@@ -27,7 +27,7 @@ ENVIRONMENT = {
     "ALERT_MIN_SEVERITY",
     "ALERT_FORMAT",
     "MAX_UNPACKED_MIB",
-    "RULES_DIR",
+    "RULES_URI",
     "LOG_LEVEL",
 }
 LEDGER_METRICS = {
@@ -67,6 +67,8 @@ OWN_BUCKET = "bedrock-audit-logs-111122223333-eu-central-1-1a2b3c4d"
 OWN_TRAIL = "arn:aws:cloudtrail:eu-central-1:111122223333:trail/bedrock-audit-1a2b3c4d"
 ORGANIZATION_TRAIL = "arn:aws:cloudtrail:us-east-1:444455556666:trail/organization"
 TRAIL_KEY = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+RULES_KEY = "arn:aws:kms:eu-central-1:111122223333:key/9876fedc-98fe-76dc-54ba-0987654321fe"
+RULES_LAYER = "arn:aws:lambda:eu-central-1:111122223333:layer:rules:1"
 
 WAYS = {
     "own trail": {},
@@ -88,8 +90,28 @@ OPTIONS = [
     {"MaximumConcurrency": "10"},
     {"FindingsQueueWanted": "no", "AlertMailAddress": "soc@example.com", "TrailKmsKeyArn": TRAIL_KEY},
     {"FindingsSubscriberAccounts": "444455556666,123456789012", "ReservedConcurrency": "5"},
-    {"RulesLayerArn": "arn:aws:lambda:eu-central-1:111122223333:layer:rules:1", "MaximumConcurrency": "2"},
+    {"RulesLayerArn": RULES_LAYER, "MaximumConcurrency": "2"},
+    {"RulesBucketWanted": "yes"},
+    {"RulesBucketName": "example-rules", "RulesKeyPrefix": "bedrock/audit/", "RulesKmsKeyArn": RULES_KEY},
 ]
+
+# Where rules beside the built-in ones can be: the parameters, the detector's RULES_URI, and the bucket.
+RULES = {
+    "nowhere": ({}, None, None),
+    "layer": ({"RulesLayerArn": RULES_LAYER}, "/opt/rules", None),
+    "own bucket": ({"RulesBucketWanted": "yes"}, "s3://<RulesBucket.Ref>/rules/", "<RulesBucket.Ref>"),
+    "own bucket, key": (
+        {"RulesBucketWanted": "yes", "RulesKmsKeyArn": RULES_KEY},
+        "s3://<RulesBucket.Ref>/rules/",
+        "<RulesBucket.Ref>",
+    ),
+    "existing bucket": ({"RulesBucketName": "example-rules"}, "s3://example-rules/rules/", "example-rules"),
+    "existing bucket, prefix and key": (
+        {"RulesBucketName": "example-rules", "RulesKeyPrefix": "bedrock/audit/", "RulesKmsKeyArn": RULES_KEY},
+        "s3://example-rules/bedrock/audit/",
+        "example-rules",
+    ),
+}
 
 NO_VALUE = object()
 
@@ -271,8 +293,9 @@ class TheDetector(unittest.TestCase):
             with self.subTest(name):
                 variables = stack.properties("Detector")["Environment"]["Variables"]
                 expected = set(ENVIRONMENT)
-                if not stack.parameters["RulesLayerArn"]:
-                    expected.discard("RULES_DIR")
+                places = ("RulesLayerArn", "RulesBucketName")
+                if stack.parameters["RulesBucketWanted"] == "no" and not any(stack.parameters[place] for place in places):
+                    expected.discard("RULES_URI")
                 self.assertEqual(set(variables), expected)
                 self.assertNotIn("", variables.values())
 
@@ -310,13 +333,6 @@ class TheDetector(unittest.TestCase):
     def test_limits_are_unset_by_default(self):
         self.assertNotIn("ReservedConcurrentExecutions", Stack().properties("Detector"))
         self.assertEqual(Stack(ReservedConcurrency="5").properties("Detector")["ReservedConcurrentExecutions"], "5")
-
-    def test_rules_of_a_layer_are_where_the_detector_looks(self):
-        layer = "arn:aws:lambda:eu-central-1:111122223333:layer:rules:1"
-        properties = Stack(RulesLayerArn=layer).properties("Detector")
-        self.assertEqual(properties["Layers"], [layer])
-        self.assertEqual(properties["Environment"]["Variables"]["RULES_DIR"], "/opt/rules")
-        self.assertNotIn("Layers", Stack().properties("Detector"))
 
 
 class TheTrail(unittest.TestCase):
@@ -467,6 +483,94 @@ class TheExistingBucket(unittest.TestCase):
             self.assertEqual(only["DeadLetterConfig"], {"Arn": "<RetryQueue.Arn>"})
             self.assertEqual(only["RetryPolicy"], {"MaximumEventAgeInSeconds": 86400, "MaximumRetryAttempts": 185})
             self.assertIn("<ExistingBucketRule.Arn>", json.dumps(stack.properties("RetryQueuePolicy")))
+
+
+class TheRules(unittest.TestCase):
+    """Rules beside the built-in ones: not the Rules of the template, which refuse parameters."""
+
+    @staticmethod
+    def permissions(stack):
+        """What the role has through its policy for rules, by the statements' names."""
+        policies = stack.properties("DetectorRole")["Policies"]
+        documents = [policy["PolicyDocument"] for policy in policies if policy["PolicyName"] == "rules"]
+        return {statement["Sid"]: statement for document in documents for statement in document["Statement"]}
+
+    def test_the_detector_looks_where_they_are(self):
+        for place, (parameters, uri, bucket) in RULES.items():
+            with self.subTest(place):
+                stack = Stack(**parameters)
+                self.assertEqual(stack.refused_by(), set())
+                detector = stack.properties("Detector")
+                self.assertEqual(detector["Environment"]["Variables"].get("RULES_URI"), uri)
+                self.assertEqual(detector.get("Layers"), [RULES_LAYER] if place == "layer" else None)
+                self.assertEqual(stack.outputs.get("RulesUri"), uri if bucket else None)
+                self.assertEqual(stack.outputs.get("RulesBucketName"), bucket)
+
+    def test_only_a_bucket_of_its_own_is_made(self):
+        for place, (parameters, _, _) in RULES.items():
+            with self.subTest(place):
+                made = Stack(**parameters).exists & {"RulesBucket", "RulesBucketPolicy"}
+                self.assertEqual(made, {"RulesBucket", "RulesBucketPolicy"} if place.startswith("own bucket") else set())
+
+    def test_own_bucket_is_retained_closed_versioned_and_encrypted(self):
+        stack = Stack(RulesBucketWanted="yes")
+        for name in ("RulesBucket", "RulesBucketPolicy"):
+            self.assertEqual(stack.resources[name]["DeletionPolicy"], "Retain", name)
+            self.assertEqual(stack.resources[name]["UpdateReplacePolicy"], "Retain", name)
+        bucket = stack.properties("RulesBucket")
+        self.assertNotIn("BucketName", bucket, "a fixed name is in the next stack's way")
+        self.assertEqual(len(bucket["PublicAccessBlockConfiguration"]), 4)
+        self.assertEqual(set(bucket["PublicAccessBlockConfiguration"].values()), {True})
+        self.assertEqual(bucket["OwnershipControls"], {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]})
+        self.assertEqual(bucket["VersioningConfiguration"], {"Status": "Enabled"})
+        self.assertNotIn("Expiration", json.dumps(bucket), "an expired rule would be a rule that nobody took away")
+        (encryption,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        self.assertEqual(encryption, {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}})
+
+    def test_own_bucket_is_encrypted_with_the_key_that_is_given(self):
+        bucket = Stack(RulesBucketWanted="yes", RulesKmsKeyArn=RULES_KEY).properties("RulesBucket")
+        (encryption,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        by_default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": RULES_KEY}
+        self.assertEqual(encryption, {"ServerSideEncryptionByDefault": by_default, "BucketKeyEnabled": True})
+
+    def test_own_bucket_is_reached_over_tls_only_and_its_policy_allows_nobody_anything(self):
+        document = Stack(RulesBucketWanted="yes").properties("RulesBucketPolicy")["PolicyDocument"]
+        (statement,) = document["Statement"]
+        self.assertEqual((statement["Effect"], statement["Principal"], statement["Action"]), ("Deny", "*", "s3:*"))
+        self.assertEqual(statement["Resource"], ["<RulesBucket.Arn>", "<RulesBucket.Arn>/*"])
+        self.assertEqual(statement["Condition"], {"Bool": {"aws:SecureTransport": "false"}})
+
+    def test_the_detector_may_list_and_read_the_prefix_and_nothing_else(self):
+        ours = {"aws:ResourceAccount": "111122223333"}
+        for place, (parameters, uri, bucket) in RULES.items():
+            with self.subTest(place):
+                stack = Stack(**parameters)
+                expected = {}
+                if bucket:
+                    prefix = stack.parameters["RulesKeyPrefix"]
+                    self.assertEqual(uri, f"s3://{bucket}/{prefix}", "S3 is asked for the very prefix that is allowed")
+                    expected = {
+                        "ListRules": ("s3:ListBucket", f"arn:aws:s3:::{bucket}", {"s3:prefix": prefix, **ours}),
+                        "ReadRules": ("s3:GetObject", f"arn:aws:s3:::{bucket}/{prefix}*", ours),
+                    }
+                if "RulesKmsKeyArn" in parameters:
+                    through_s3 = {"kms:ViaService": "s3.eu-central-1.amazonaws.com"}
+                    expected["DecryptRules"] = ("kms:Decrypt", RULES_KEY, through_s3)
+                permissions = self.permissions(stack)
+                self.assertEqual(
+                    {sid: (s["Action"], s["Resource"], s["Condition"]) for sid, s in permissions.items()},
+                    {sid: (action, resource, {"StringEquals": when}) for sid, (action, resource, when) in expected.items()},
+                )
+                others = [s for _, s in identity_statements(stack) if s["Sid"] not in permissions]
+                without = [statement for _, statement in identity_statements(Stack())]
+                self.assertEqual(others, without, "where rules are changes no other permission")
+
+    def test_the_permission_is_there_before_the_detector_looks(self):
+        # The function refers to its role; a policy apart from it could come later than the first start.
+        for place, (parameters, _, bucket) in RULES.items():
+            with self.subTest(place):
+                self.assertEqual(bool(self.permissions(Stack(**parameters))), bucket is not None)
+                self.assertEqual(list(Stack(**parameters).of_type("AWS::IAM::RolePolicy")), ["DetectorMayReadLogs"])
 
 
 class WhatFails(unittest.TestCase):
@@ -787,10 +891,10 @@ class Parameters(unittest.TestCase):
             "TrailKmsKeyArn": (["", TRAIL_KEY], ["alias/trail", TRAIL_KEY.replace("key/", "alias/")]),
             "ReservedConcurrency": (["", "1", "10", "1000"], ["0", "-1", "ten"]),
             "MaximumConcurrency": (["", "2", "9", "10", "999", "1000"], ["0", "1", "1001", "-1"]),
-            "RulesLayerArn": (
-                ["", "arn:aws:lambda:eu-central-1:111122223333:layer:rules:1"],
-                ["arn:aws:lambda:eu-central-1:111122223333:layer:rules", "rules"],
-            ),
+            "RulesBucketName": (["", "my-rules", "a.b.c"], ["ab", "My-Rules", "-rules", "s3://rules", "rules/"]),
+            "RulesKeyPrefix": (["rules/", "a/b/"], ["", "rules", "/rules/", "ru*es/", "rules?/", "${x}/", "/"]),
+            "RulesKmsKeyArn": (["", RULES_KEY], ["alias/rules", RULES_KEY.replace("key/", "alias/")]),
+            "RulesLayerArn": (["", RULES_LAYER], [RULES_LAYER.removesuffix(":1"), "rules"]),
         }
         patterns = {name for name, parameter in TEMPLATE["Parameters"].items() if "AllowedPattern" in parameter}
         self.assertEqual(set(samples), patterns)
@@ -818,6 +922,10 @@ class Parameters(unittest.TestCase):
             ({**organization, "OrganizationTrailArn": ORGANIZATION_TRAIL, "OtherDataEvents": "yes"}, "DataEventsNeedTheOwnTrail"),
             ({"LogBucketName": "example-trail", "TrailRetentionDays": "30"}, "RetentionNeedsTheOwnBucket"),
             ({"AlertFormat": "chat", "AlertMailAddress": "soc@example.com"}, "ChatAlertsAreNotForMailboxes"),
+            ({"RulesBucketWanted": "yes", "RulesBucketName": "example-rules"}, "RulesBucketIsOneOfTwo"),
+            ({"RulesBucketWanted": "yes", "RulesLayerArn": RULES_LAYER}, "RulesAreInOnePlace"),
+            ({"RulesBucketName": "example-rules", "RulesLayerArn": RULES_LAYER}, "RulesAreInOnePlace"),
+            ({"RulesKmsKeyArn": RULES_KEY}, "RulesKeyNeedsItsBucket"),
         ]
         for parameters, rule in cases:
             self.assertEqual(Stack(**parameters).refused_by(), {rule}, parameters)

@@ -16,8 +16,9 @@ use tracing::{error, info, warn};
 const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// Files that are read at once.
 const READ_AT_ONCE: usize = 8;
-/// Files that are taken at most.
+/// Files that are taken at most, and bytes of all of them together: who may write rules may not fill our memory.
 const MOST_FILES: usize = 5_000;
+const MOST_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Where rule files come from.
 pub trait RulesSource {
@@ -38,6 +39,8 @@ pub struct Listed {
     pub path: String,
     /// What changes when the file changes (S3's ETag).
     pub version: String,
+    /// Its size in bytes.
+    pub size: u64,
 }
 
 /// A source that is not there: all rules are known from the start.
@@ -139,6 +142,10 @@ impl<R: RulesSource + Sync> LiveRules<R> {
         let listed = source.list().await?;
         if listed.len() > MOST_FILES {
             return Err(format!("it holds {} files, and at most {MOST_FILES} are taken", listed.len()));
+        }
+        let bytes: u64 = listed.iter().map(|file| file.size).sum();
+        if bytes > MOST_BYTES {
+            return Err(format!("its files have {bytes} bytes together, and at most {MOST_BYTES} are taken"));
         }
         let (changed, same) = {
             let state = self.state();
