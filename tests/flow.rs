@@ -666,7 +666,14 @@ impl RulesSource for &MemoryRules {
             return Err("AccessDenied".to_owned());
         }
         let files = self.files.lock().unwrap();
-        Ok(files.iter().map(|(path, text)| Listed { path: path.clone(), version: format!("{text:?}") }).collect())
+        Ok(files
+            .iter()
+            .map(|(path, text)| Listed {
+                path: path.clone(),
+                version: format!("{text:?}"),
+                size: text.as_ref().map_or(9, String::len) as u64,
+            })
+            .collect())
     }
 
     async fn read(&self, path: &str) -> Result<String, String> {
@@ -721,6 +728,13 @@ async fn rules_change_while_it_is_warm() {
     *rules.cannot_be_listed.lock().unwrap() = true;
     assert_eq!(minutes(1).await, (with("A rule file is wrong"), 3));
     *rules.cannot_be_listed.lock().unwrap() = false;
+
+    // More than anybody writes by hand is not even read.
+    rules.put("large.yml", Some(&"#".repeat(17 << 20)));
+    let reads = rules.reads.lock().unwrap().len();
+    assert_eq!(minutes(1).await, (with("A rule file is wrong"), 3));
+    assert_eq!(rules.reads.lock().unwrap().len(), reads);
+    rules.files.lock().unwrap().remove("large.yml");
 
     // Mended, and removed: what is no longer there is no longer in force.
     rules.put("a.yml", Some(&rule_on("ListBuckets")));

@@ -39,9 +39,9 @@ impl RulesSource for RulesPrefix {
             for object in page.map_err(|error| said(&error))?.contents() {
                 let key = object.key().unwrap_or_default();
                 if key.ends_with(".yml") || key.ends_with(".yaml") {
-                    let version =
-                        format!("{} {}", object.e_tag().unwrap_or_default(), object.size().unwrap_or_default());
-                    listed.push(Listed { path: format!("s3://{}/{key}", self.bucket), version });
+                    let version = object.e_tag().unwrap_or_default().to_owned();
+                    let size = object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
+                    listed.push(Listed { path: format!("s3://{}/{key}", self.bucket), version, size });
                 }
             }
         }
