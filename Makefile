@@ -8,6 +8,7 @@ BOOTSTRAP := $(TARGET_DIR)/release/bootstrap
 # One environment a family: together they pull each other's versions down.
 TESTS_VENV := $(CURDIR)/.venv/tests
 TEMPLATE_VENV := $(CURDIR)/.venv/template
+SIGMA_VENV := $(CURDIR)/.venv/sigma
 LAMBDA_VENV := $(CURDIR)/.venv/lambda
 WITH_LAMBDA_TOOLS := PATH="$(LAMBDA_VENV)/bin:$$PATH"
 # In this order: cargo-lambda finds zig by asking the first python3 for it.
@@ -32,9 +33,10 @@ run: bootstrap .venv/tests/.done ## Show it at work: sample logs through the rea
 	@$(TESTS_VENV)/bin/python tests/local/run.py --bootstrap $(BOOTSTRAP)
 
 # All targets first: the tests run the command line, and one set of features keeps cargo from building everything twice.
-test: bootstrap .venv/tests/.done ## Run every test, the end-to-end ones on local AWS included
+test: bootstrap .venv/tests/.done .venv/sigma/.done ## Run every test, the end-to-end ones on local AWS included
 	cargo build --workspace --all-targets --locked
-	BEDROCK_AUDIT_BOOTSTRAP=$(BOOTSTRAP) BEDROCK_AUDIT_PYTHON=$(TESTS_VENV)/bin/python cargo test --workspace --locked
+	BEDROCK_AUDIT_BOOTSTRAP=$(BOOTSTRAP) BEDROCK_AUDIT_PYTHON=$(TESTS_VENV)/bin/python \
+		BEDROCK_AUDIT_SIGMA_PYTHON=$(SIGMA_VENV)/bin/python cargo test --workspace --locked
 	$(TESTS_VENV)/bin/python -m unittest discover --buffer --start-directory tests/local
 	$(TESTS_VENV)/bin/python -m unittest discover --buffer --start-directory tests/deployed
 
@@ -105,6 +107,7 @@ check-template: .venv/template/.done
 	$(TEMPLATE_VENV)/bin/python -m unittest discover --start-directory tests/template
 
 .venv/tests/.done: tests/local/requirements.txt
+.venv/sigma/.done: tests/sigma/requirements.txt
 .venv/template/.done: tests/template/requirements.txt
 .venv/lambda/.done: tests/local/requirements-cargo-lambda.txt
 

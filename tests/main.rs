@@ -1,6 +1,7 @@
 //! The tests that see the product from outside, as one binary. What a single file promises is tested in that file.
 //!
 //! - [`rules`]: every built-in rule holds its proof, every wrong rule is refused, looking rules up loses none
+//! - [`sigma`]: Sigma as the standard defines it, one case a feature; [`sigma_oracles`]: the same asked of other engines
 //! - [`findings`]: grouping, ids, severity, sizes, and that everything that leaves is valid OCSF and harmless text
 //! - [`notifications`]: every file in `events/notifications` says what it should
 //! - [`flow`]: whole invocations between in-memory edges, the failures of every row of the design among them
@@ -22,3 +23,5 @@ mod ocsf_schema;
 mod publishing;
 mod rules;
 mod samples;
+mod sigma;
+mod sigma_oracles;

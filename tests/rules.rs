@@ -112,7 +112,7 @@ fn what_cannot_be_honoured_is_refused() {
         (&selection("    eventName|expand: '%names%'"), Some(8), "expand"),
         (&selection("    eventName|windash|contains: '-a'"), Some(8), "windash"),
         (&selection("    eventName|utf16le|base64: 'a'"), None, "UTF-16"),
-        (&selection("    eventName|neq: a"), Some(8), "neq"),
+        (&selection("    eventTime|week: 5"), Some(8), "week"),
         (&selection("    eventName|re: '('"), None, "unclosed group"),
         (&selection("    sourceIPAddress|cidr: 'x'"), None, ""),
         (&selection("    eventName: []"), Some(8), "empty list"),
@@ -122,7 +122,7 @@ fn what_cannot_be_honoured_is_refused() {
             Some(3),
             "logsource",
         ),
-        (&selection("    - eventName: A\n    - eventName|neq: B"), Some(9), "neq"),
+        (&selection("    - eventName: A\n    - eventName|week: 7"), Some(9), "week"),
         (
             &rule("selection:\n    eventName: A\ncondition: selection")
                 .replace("level:", "status: unsupported\nlevel:"),

@@ -98,14 +98,10 @@ fn check_item(name: &str, item: &DetectionItem) -> Result<(), Fault> {
             Modifier::Expand => {
                 ("expand", "`expand`, and there are no lists to expand it from", "write the values out")
             }
-            Modifier::Neq => ("neq", "`neq`, which is not Sigma", "use `not` in the condition"),
-            Modifier::Minute | Modifier::Hour | Modifier::Day | Modifier::Week | Modifier::Month | Modifier::Year => {
-                ("|", "a part of a timestamp, which this version cannot judge", "take it out")
-            }
+            Modifier::Week => ("week", "`week`, which Sigma does not define exactly", "use `day` and `month`"),
             _ => continue,
         };
-        let near = if word == "|" { field } else { word };
-        return Err(Fault::new(near, format!("`{field}` in `{name}` uses {problem}"), remedy));
+        return Err(Fault::new(word, format!("`{field}` in `{name}` uses {problem}"), remedy));
     }
     Ok(())
 }

@@ -7,6 +7,8 @@ use rsigma_parser::{
     ConditionExpr, Detection, Detections, Modifier, Quantifier, SelectorPattern, SigmaValue, detection_name_matches,
 };
 
+use super::engine::lower;
+
 /// The only values that a field can have where a rule matches; `None` where the rule leaves it open.
 type Only = Option<BTreeSet<String>>;
 
@@ -41,7 +43,7 @@ impl Index {
     }
 
     pub(super) fn candidates(&self, event_source: &str, event_name: &str) -> Vec<usize> {
-        let (source, name) = (event_source.to_lowercase(), event_name.to_lowercase());
+        let (source, name) = (lower(event_source).into_owned(), lower(event_name).into_owned());
         let mut found = self.always.clone();
         found.extend(self.by_source.get(&source).into_iter().flatten());
         found.extend(self.by_name.get(&name).into_iter().flatten());
@@ -95,7 +97,7 @@ fn only_in_detection(detection: &Detection, field: &str) -> Only {
                 item.values
                     .iter()
                     .map(|value| match value {
-                        SigmaValue::String(text) => text.as_plain().map(|text| text.to_lowercase()),
+                        SigmaValue::String(text) => text.as_plain().map(|text| lower(&text).into_owned()),
                         _ => None,
                     })
                     .collect()

@@ -4,6 +4,7 @@ use std::{borrow::Cow, net::IpAddr};
 
 use ipnet::IpNet;
 use regex::Regex;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::fields::Scalar;
 
@@ -18,6 +19,8 @@ pub(super) enum Comparison {
     Cidr(IpNet),
     /// `lt`, `lte`, `gt`, `gte`.
     Order(Order, f64),
+    /// `minute`, `hour`, `day`, `month`, `year`, of a time as it is written.
+    Time(TimePart, Order, f64),
     /// A number, compared by value with a number and by its digits with text.
     Number(f64, String),
     /// A boolean, which CloudTrail writes as such or as text.
@@ -28,33 +31,69 @@ pub(super) enum Comparison {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
+    Equal,
     Less,
     LessOrEqual,
     Greater,
     GreaterOrEqual,
 }
 
+impl Order {
+    fn holds(self, number: f64, than: f64) -> bool {
+        match self {
+            Self::Equal => number == than,
+            Self::Less => number < than,
+            Self::LessOrEqual => number <= than,
+            Self::Greater => number > than,
+            Self::GreaterOrEqual => number >= than,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TimePart {
+    Minute,
+    Hour,
+    Day,
+    Month,
+    Year,
+}
+
+impl TimePart {
+    /// The part of an RFC 3339 time. In the offset that it is written with: Sigma converts no time zones.
+    fn of(self, text: &str) -> Option<f64> {
+        let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        Some(match self {
+            Self::Minute => time.minute().into(),
+            Self::Hour => time.hour().into(),
+            Self::Day => time.day().into(),
+            Self::Month => u8::from(time.month()).into(),
+            Self::Year => time.year().into(),
+        })
+    }
+}
+
 impl Comparison {
     pub(super) fn holds(&self, value: &Scalar<'_>) -> bool {
         match (self, value) {
             (Self::Null, value) => *value == Scalar::Null,
-            // A rule may ask for the very words that a service writes in place of a value; `contains: a` does not mean them.
-            (Self::Text(pattern), Scalar::Hidden(text)) => pattern.is_plain() && pattern.matches(text),
+            // A rule may ask for the very words that a service writes in place of a value, or for any value, which there was;
+            // `contains: a` means neither.
+            (Self::Text(pattern), Scalar::Hidden(text)) => pattern.asks_for(text) || pattern.takes_anything(),
             (_, Scalar::Null | Scalar::Hidden(_)) => false,
             (Self::Text(pattern), value) => value.text().is_some_and(|text| pattern.matches(&text)),
             (Self::Regex(regex), value) => value.text().is_some_and(|text| regex.is_match(&text)),
             (Self::Cidr(network), Scalar::Text(text)) => {
                 text.parse::<IpAddr>().is_ok_and(|address| network.contains(&address))
             }
-            (Self::Order(order, than), value) => number(value).is_some_and(|number| match order {
-                Order::Less => number < *than,
-                Order::LessOrEqual => number <= *than,
-                Order::Greater => number > *than,
-                Order::GreaterOrEqual => number >= *than,
-            }),
-            // By text first: twelve digits of an account id are more than some numbers can tell apart.
+            (Self::Order(order, than), value) => number(value).is_some_and(|number| order.holds(number, *than)),
+            (Self::Time(part, order, than), Scalar::Text(text)) => {
+                part.of(text).is_some_and(|number| order.holds(number, *than))
+            }
+            // Whole numbers by their digits: a 64-bit float cannot tell large ones apart.
             (Self::Number(wanted, text), Scalar::Number(number)) => {
-                number.to_string() == *text || number.as_f64() == Some(*wanted)
+                let whole = !number.is_f64() && text.parse::<i64>().is_ok();
+                if whole { number.to_string() == *text } else { number.as_f64() == Some(*wanted) }
             }
             (Self::Number(_, wanted), Scalar::Text(text)) => text == wanted,
             (Self::Bool(wanted), Scalar::Bool(value)) => value == wanted,
@@ -104,10 +143,9 @@ pub(super) enum Symbol {
 impl Pattern {
     pub(super) fn new(symbols: &[Symbol], cased: bool) -> Self {
         let pieces = symbols.split(|symbol| *symbol == Symbol::Any).map(|piece| {
-            let chars = piece.iter().flat_map(|symbol| match symbol {
-                Symbol::Char(c) if cased => vec![Some(*c)],
-                Symbol::Char(c) => c.to_lowercase().map(Some).collect(),
-                _ => vec![None],
+            let chars = piece.iter().map(|symbol| match symbol {
+                Symbol::Char(c) => Some(if cased { *c } else { fold(*c) }),
+                _ => None,
             });
             let chars: Vec<Option<char>> = chars.collect();
             match chars.iter().copied().collect::<Option<String>>() {
@@ -118,9 +156,17 @@ impl Pattern {
         Self { cased, pieces: pieces.collect() }
     }
 
-    /// Whether it has no wildcard.
-    fn is_plain(&self) -> bool {
-        matches!(self.pieces.as_slice(), [Piece::Plain(_)])
+    /// Whether it asks for this very text, at most with `*` around it.
+    fn asks_for(&self, text: &str) -> bool {
+        let mut pieces = self.pieces.iter().filter(|piece| !matches!(piece, Piece::Plain(plain) if plain.is_empty()));
+        let text = if self.cased { Cow::Borrowed(text) } else { lower(text) };
+        matches!((pieces.next(), pieces.next()), (Some(Piece::Plain(plain)), None) if *plain == text)
+    }
+
+    /// Whether it is nothing but `*`.
+    fn takes_anything(&self) -> bool {
+        self.pieces.len() > 1
+            && self.pieces.iter().all(|piece| matches!(piece, Piece::Plain(plain) if plain.is_empty()))
     }
 
     pub(super) fn matches(&self, text: &str) -> bool {
@@ -180,12 +226,22 @@ impl Piece {
     }
 }
 
-/// Case folded as Sigma's engines do it.
-pub(super) fn lower(text: &str) -> Cow<'_, str> {
+/// Text with its case folded.
+pub(in crate::rules) fn lower(text: &str) -> Cow<'_, str> {
     if text.bytes().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii()) {
-        Cow::Owned(text.to_lowercase())
+        Cow::Owned(text.chars().map(fold).collect())
     } else {
         Cow::Borrowed(text)
+    }
+}
+
+/// Character by character, so that text is folded alike whole and in pieces, and a `?` stays one character:
+/// `str::to_lowercase` writes a Greek sigma differently at the end of a word, and makes two characters of `İ`.
+fn fold(c: char) -> char {
+    let mut folded = c.to_lowercase();
+    match (folded.next(), folded.next()) {
+        (Some(one), None) => one,
+        _ => c,
     }
 }
 
@@ -238,6 +294,7 @@ mod tests {
         assert!(pattern("DELETEGuardrail", false).matches("deleteGUARDRAIL"));
         assert!(!pattern("DELETEGuardrail", true).matches("deleteGUARDRAIL"));
         assert!(pattern("*ÄB?", false).matches("xäBc"));
+        assert!(pattern("ΌΔΟΣ", false).matches("ΌΔΟΣ") && pattern("?b", false).matches("İB"));
         assert!(pattern("", false).matches("") && !pattern("", false).matches("x"));
     }
 

@@ -9,7 +9,7 @@ use rsigma_parser::{
 
 use super::{
     Check, How, Item, Tree,
-    comparison::{Comparison, Order, Pattern, Symbol},
+    comparison::{Comparison, Order, Pattern, Symbol, TimePart},
     fields::Fields,
 };
 use crate::rules::check::Fault;
@@ -95,41 +95,21 @@ fn detection_tree(name: &str, detection: &Detection, fields: &mut Fields) -> Res
 fn item_tree(name: &str, item: &DetectionItem, fields: &mut Fields) -> Result<Tree, Fault> {
     let field = item.field.name.as_deref().filter(|field| !field.is_empty());
     let modifiers = Modifiers::of(name, item)?;
+    if modifiers.all && item.values.len() < 2 {
+        return Err(modifiers.fault("uses `all` with a single value"));
+    }
     let slot = field.map(|field| fields.slot(field));
-    let check = match modifiers.kind {
-        Kind::Exists => Check::Exists(modifiers.one_boolean(item)?),
-        Kind::FieldRef => {
-            let [SigmaValue::String(other)] = item.values.as_slice() else {
-                return Err(modifiers.fault("wants the name of one other field"));
-            };
-            Check::SameAs { other: fields.slot(&other.original), how: modifiers.how, cased: modifiers.cased }
-        }
-        _ => {
-            let mut comparisons = Vec::new();
-            for value in &item.values {
-                comparisons.push(modifiers.comparisons(value, slot.is_none())?);
-            }
-            if modifiers.all {
-                // Each value has one comparison, save `base64offset`, whose three stand for one another.
-                let mut parts: Vec<Tree> = comparisons
-                    .into_iter()
-                    .zip(&item.values)
-                    .map(|(comparisons, value)| {
-                        let written = format!("{}: {value}", modifiers.written);
-                        Tree::Item(Item { written, slot, check: Check::AnyOf(comparisons) })
-                    })
-                    .collect();
-                if let [_] = parts.as_slice()
-                    && let Some(only) = parts.pop()
-                {
-                    return Ok(only);
-                }
-                return Ok(Tree::All(parts));
-            }
-            Check::AnyOf(comparisons.into_iter().flatten().collect())
-        }
-    };
-    Ok(Tree::Item(Item { written: format!("{}: {}", modifiers.written, listed(&item.values)), slot, check }))
+    // One part a value, where each has to hold or each is about a field of its own; else one for all of them.
+    let apart = modifiers.all || modifiers.kind == Kind::FieldRef;
+    let parts: Vec<&[SigmaValue]> = if apart { item.values.chunks(1).collect() } else { vec![item.values.as_slice()] };
+    let mut trees = Vec::new();
+    for values in parts {
+        let check = modifiers.check(values, slot.is_none(), fields)?;
+        let written = format!("{}: {}", modifiers.written, listed(values));
+        trees.push(Tree::Item(Item { written, slot, check }));
+    }
+    let tree = if modifiers.all { Tree::All(trees) } else { Tree::Any(trees) };
+    Ok(if modifiers.not { Tree::Not(Box::new(tree)) } else { tree })
 }
 
 fn listed(values: &[SigmaValue]) -> String {
@@ -144,6 +124,7 @@ enum Kind {
     Value,
     Regex,
     Cidr,
+    /// Of a number, or of a part of a time.
     Order(Order),
     Exists,
     FieldRef,
@@ -156,6 +137,9 @@ struct Modifiers {
     how: How,
     cased: bool,
     all: bool,
+    /// `neq`.
+    not: bool,
+    time: Option<TimePart>,
     base64: Option<Base64>,
     /// `i`, `m`, `s`.
     flags: (bool, bool, bool),
@@ -180,14 +164,20 @@ impl Modifiers {
             how: How::Equals,
             cased: false,
             all: false,
+            not: false,
+            time: None,
             base64: None,
             flags: (false, false, false),
         };
-        let (mut kinds, mut hows, mut flagged) = (0, 0, false);
+        let (mut kinds, mut hows, mut parts, mut encodings, mut flagged) = (0, 0, 0, 0, false);
         for modifier in &item.field.modifiers {
             let mut kind = |kind| {
                 kinds += 1;
                 modifiers.kind = kind;
+            };
+            let mut time = |part| {
+                parts += 1;
+                modifiers.time = Some(part);
             };
             match modifier {
                 Modifier::Contains | Modifier::StartsWith | Modifier::EndsWith => {
@@ -200,8 +190,17 @@ impl Modifiers {
                 }
                 Modifier::All => modifiers.all = true,
                 Modifier::Cased => modifiers.cased = true,
-                Modifier::Base64 => modifiers.base64 = Some(Base64::Whole),
-                Modifier::Base64Offset => modifiers.base64 = Some(Base64::AnyOffset),
+                Modifier::Base64 | Modifier::Base64Offset => {
+                    encodings += 1;
+                    let whole = *modifier == Modifier::Base64;
+                    modifiers.base64 = Some(if whole { Base64::Whole } else { Base64::AnyOffset });
+                }
+                Modifier::Neq => modifiers.not = true,
+                Modifier::Minute => time(TimePart::Minute),
+                Modifier::Hour => time(TimePart::Hour),
+                Modifier::Day => time(TimePart::Day),
+                Modifier::Month => time(TimePart::Month),
+                Modifier::Year => time(TimePart::Year),
                 Modifier::Re => kind(Kind::Regex),
                 Modifier::Cidr => kind(Kind::Cidr),
                 Modifier::Exists => kind(Kind::Exists),
@@ -216,14 +215,22 @@ impl Modifiers {
                 other => return Err(modifiers.fault(&format!("uses `{}`, which means nothing here", word(*other)))),
             }
         }
+        // A part of a time is a number, which is compared as such.
+        if parts > 0 && kinds == 0 {
+            modifiers.kind = Kind::Order(Order::Equal);
+        }
         let kind = modifiers.kind;
         let clash = kinds > 1
             || hows > 1
+            || parts > 1
+            || encodings > 1
+            || (parts > 0 && !matches!(kind, Kind::Order(_)))
+            || (modifiers.not && kind == Kind::Exists)
             || (hows > 0 && !matches!(kind, Kind::Value | Kind::FieldRef))
             || (modifiers.cased && !matches!(kind, Kind::Value | Kind::FieldRef))
             || (modifiers.base64.is_some() && kind != Kind::Value)
             || (flagged && kind != Kind::Regex)
-            || (modifiers.all && matches!(kind, Kind::Exists | Kind::FieldRef))
+            || (modifiers.all && kind == Kind::Exists)
             || (field.is_empty() && !matches!(kind, Kind::Value | Kind::Regex));
         if clash {
             return Err(modifiers.fault("combines modifiers that do not go together"));
@@ -239,8 +246,30 @@ impl Modifiers {
         )
     }
 
-    fn one_boolean(&self, item: &DetectionItem) -> Result<bool, Fault> {
-        match item.values.as_slice() {
+    /// What these values of the rule ask of a field.
+    fn check(&self, values: &[SigmaValue], keyword: bool, fields: &mut Fields) -> Result<Check, Fault> {
+        match self.kind {
+            Kind::Exists => Ok(Check::Exists(self.one_boolean(values)?)),
+            Kind::FieldRef => {
+                let other = match values {
+                    [SigmaValue::String(text)] => text.as_plain().filter(|name| !name.is_empty()),
+                    _ => None,
+                };
+                let other = other.ok_or_else(|| self.fault("wants the name of another field, without wildcards"))?;
+                Ok(Check::SameAs { other: fields.slot(&other), how: self.how, cased: self.cased })
+            }
+            _ => {
+                let mut comparisons = Vec::new();
+                for value in values {
+                    comparisons.extend(self.comparisons(value, keyword)?);
+                }
+                Ok(Check::AnyOf(comparisons))
+            }
+        }
+    }
+
+    fn one_boolean(&self, values: &[SigmaValue]) -> Result<bool, Fault> {
+        match values {
             [SigmaValue::Bool(value)] => Ok(*value),
             [SigmaValue::String(text)] if text.original.eq_ignore_ascii_case("true") => Ok(true),
             [SigmaValue::String(text)] if text.original.eq_ignore_ascii_case("false") => Ok(false),
@@ -273,10 +302,11 @@ impl Modifiers {
                     _ => None,
                 };
                 let number = number.filter(|number: &f64| number.is_finite());
-                vec![Comparison::Order(
-                    order,
-                    number.ok_or_else(|| self.fault(&format!("holds `{value}`, which is no number")))?,
-                )]
+                let number = number.ok_or_else(|| self.fault(&format!("holds `{value}`, which is no number")))?;
+                vec![match self.time {
+                    Some(part) => Comparison::Time(part, order, number),
+                    None => Comparison::Order(order, number),
+                }]
             }
             Kind::Exists | Kind::FieldRef => return Err(self.fault("compares no values")),
             Kind::Value if self.base64.is_some() => self.encoded(value)?,
@@ -298,8 +328,9 @@ impl Modifiers {
     }
 
     fn pattern(&self, mut symbols: Vec<Symbol>, keyword: bool) -> Comparison {
-        // A keyword is looked for anywhere, unless it says where.
-        let how = if keyword && matches!(self.how, How::Equals) { How::Contains } else { self.how };
+        // A keyword is looked for anywhere, and so is what may stand at any offset, unless the rule says where.
+        let anywhere = keyword || self.base64 == Some(Base64::AnyOffset);
+        let how = if anywhere && matches!(self.how, How::Equals) { How::Contains } else { self.how };
         if matches!(how, How::Contains | How::EndsWith) {
             symbols.insert(0, Symbol::Any);
         }

@@ -9,7 +9,7 @@ use serde_json::Number;
 use crate::{operations::Operations, record::is_hidden_literal};
 
 /// Only what the caller sent and got can be hidden; elsewhere a user may well be called `***`.
-const TREES: [&str; 2] = ["requestParameters", "responseElements"];
+pub(super) const TREES: [&str; 2] = ["requestParameters", "responseElements"];
 
 /// The place of a field in [`Values`].
 pub(super) type Slot = usize;
@@ -125,6 +125,8 @@ pub(super) struct Values<'de> {
 pub(super) struct Field<'de> {
     /// All values: several where the way to them leads through an array.
     pub(super) scalars: Vec<Scalar<'de>>,
+    /// The member is written, if only with `null`.
+    pub(super) present: bool,
     /// Something other than `null` stands here.
     pub(super) exists: bool,
     /// Something stood here, or may have stood here, that CloudTrail does not show.
@@ -184,7 +186,7 @@ impl<'de> Walk<'_, '_, 'de> {
             *seen = true;
         }
         if let Some(field) = self.field() {
-            field.exists = true;
+            (field.present, field.exists) = (true, true);
         }
     }
 
@@ -200,6 +202,7 @@ impl<'de> Walk<'_, '_, 'de> {
             scalar => scalar,
         };
         if let Some(field) = self.field() {
+            field.present = true;
             field.scalars.push(scalar);
         }
     }

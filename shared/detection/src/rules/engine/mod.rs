@@ -12,13 +12,15 @@ mod fields;
 use std::borrow::Cow;
 
 use rsigma_parser::SigmaRule;
+use serde_json::Value;
 
+pub(super) use self::comparison::lower;
 use self::{
-    comparison::{Comparison, lower},
-    fields::{Field, Scalar, Slot, Values},
+    comparison::Comparison,
+    fields::{Field, Scalar, Slot, TREES, Values},
 };
 use super::check::Fault;
-use crate::operations::Operations;
+use crate::{operations::Operations, record::is_hidden_literal};
 
 /// What a rule says of a record.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -53,15 +55,15 @@ impl Engine {
     pub(super) fn read<'de>(
         &self,
         record: &'de [u8],
-        operations: &Operations,
+        operations: &'de Operations,
     ) -> Result<Reading<'de>, serde_json::Error> {
-        Ok(Reading { values: self.fields.read(record, operations)?, record, texts: None })
+        Ok(Reading { values: self.fields.read(record, operations)?, record, operations, everything: None })
     }
 
     pub(super) fn judge(&self, position: usize, reading: &mut Reading<'_>) -> Verdict {
         let Some(tree) = self.rules.get(position) else { return Verdict::default() };
         if tree.has_keywords() {
-            reading.read_texts();
+            reading.read_everything();
         }
         let answer = tree.judge(reading);
         Verdict { matches: answer.plain, undecided: answer.known.is_none() }
@@ -81,7 +83,7 @@ impl Engine {
         let mut said = Vec::new();
         if let Some(tree) = self.rules.get(position) {
             if tree.has_keywords() {
-                reading.read_texts();
+                reading.read_everything();
             }
             tree.explain(reading, true, &mut said);
         }
@@ -94,35 +96,63 @@ impl Engine {
 pub(super) struct Reading<'de> {
     values: Values<'de>,
     record: &'de [u8],
-    /// Every value of the record, for keywords; read when the first rule asks.
-    texts: Option<Vec<Scalar<'static>>>,
+    operations: &'de Operations,
+    /// For keywords; read when the first rule asks.
+    everything: Option<Everything>,
+}
+
+/// Every value of a record, wherever it stands.
+#[derive(Debug, Default)]
+struct Everything {
+    scalars: Vec<Scalar<'static>>,
+    /// The record does not show all that the caller sent and got.
+    hidden: bool,
 }
 
 impl Reading<'_> {
-    fn read_texts(&mut self) {
-        if self.texts.is_none() {
-            let mut texts = Vec::new();
-            if let Ok(value) = serde_json::from_slice(self.record) {
-                all_scalars(&value, &mut texts);
-            }
-            self.texts = Some(texts);
+    fn read_everything(&mut self) {
+        if self.everything.is_none() {
+            let everything = serde_json::from_slice(self.record).map(|record| Everything::of(&record, self.operations));
+            self.everything = Some(everything.unwrap_or_default());
         }
     }
 }
 
-/// Iterative, although `serde_json` limits the depth: a record's author decides how deep it is.
-fn all_scalars(value: &serde_json::Value, scalars: &mut Vec<Scalar<'static>>) {
-    let mut open = vec![value];
-    while let Some(value) = open.pop() {
-        match value {
-            serde_json::Value::Object(members) => open.extend(members.values()),
-            serde_json::Value::Array(items) => open.extend(items),
-            serde_json::Value::String(text) => scalars.push(Scalar::Text(Cow::Owned(text.clone()))),
-            serde_json::Value::Number(number) => scalars.push(Scalar::Number(number.clone())),
-            serde_json::Value::Bool(value) => scalars.push(Scalar::Bool(*value)),
-            serde_json::Value::Null => {}
+impl Everything {
+    /// Iterative, although `serde_json` limits the depth: a record's author decides how deep it is.
+    fn of(record: &Value, operations: &Operations) -> Self {
+        let mut all = Self { scalars: Vec::new(), hidden: misses_required(record, operations) };
+        let mut open = vec![(record, false)];
+        if let Value::Object(members) = record {
+            open = members.iter().map(|(name, value)| (value, TREES.contains(&name.as_str()))).collect();
         }
+        while let Some((value, hideable)) = open.pop() {
+            match value {
+                Value::Object(members) => {
+                    all.hidden |= hideable && members.get("omitted") == Some(&Value::Bool(true));
+                    open.extend(members.values().map(|value| (value, hideable)));
+                }
+                Value::Array(items) => open.extend(items.iter().map(|value| (value, hideable))),
+                Value::String(text) if hideable && is_hidden_literal(text) => {
+                    all.hidden = true;
+                    all.scalars.push(Scalar::Hidden(Cow::Owned(text.clone())));
+                }
+                Value::String(text) => all.scalars.push(Scalar::Text(Cow::Owned(text.clone()))),
+                Value::Number(number) => all.scalars.push(Scalar::Number(number.clone())),
+                Value::Bool(value) => all.scalars.push(Scalar::Bool(*value)),
+                Value::Null => {}
+            }
+        }
+        all
     }
+}
+
+/// Whether something that the operation requires is missing from the record.
+fn misses_required(record: &Value, operations: &Operations) -> bool {
+    let name = |field: &str| record.get(field).and_then(Value::as_str).unwrap_or_default();
+    let Some(operation) = operations.get(name("eventSource"), name("eventName")) else { return false };
+    let sent = record.get("requestParameters");
+    operation.required.iter().any(|member| sent.and_then(|sent| sent.get(member)).is_none_or(Value::is_null))
 }
 
 /// A rule's condition with its selections in their places.
@@ -152,6 +182,7 @@ enum Check {
     /// Some value of the field satisfies one of these.
     AnyOf(Vec<Comparison>),
     Exists(bool),
+    /// Some value of the field is (contains, ...) some value of the other.
     SameAs {
         other: Slot,
         how: How,
@@ -271,13 +302,14 @@ fn at_least(wanted: u64, parts: &[Tree], reading: &Reading<'_>) -> Answer {
 impl Item {
     fn judge(&self, reading: &Reading<'_>) -> Answer {
         let Some(slot) = self.slot else {
-            let scalars = reading.texts.as_deref().unwrap_or_default();
-            return Answer::sure(self.check.holds(scalars));
+            let Some(everything) = &reading.everything else { return Answer::sure(false) };
+            let holds = self.check.holds(&everything.scalars);
+            return if holds || !everything.hidden { Answer::sure(holds) } else { Answer::not_visible() };
         };
         let Some(field) = reading.values.field(slot) else { return Answer::sure(false) };
         match &self.check {
-            Check::Exists(wanted) => match (field.exists, field.hidden) {
-                // What is written in place of a value shows that there was one.
+            Check::Exists(wanted) => match (field.present, field.hidden) {
+                // Sigma asks for the member and not for its value. What is written in place of one shows that there was one.
                 (true, _) => Answer::sure(*wanted),
                 (false, true) => Answer::not_visible(),
                 (false, false) => Answer::sure(!*wanted),
