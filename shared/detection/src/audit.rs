@@ -8,7 +8,7 @@ use crate::{
     delivered_log::{Damage, Encoding, LogReader, ObjectKind, RecordSink, classify},
     finding::{Confidence, FileProblem, Finding, Fired, Groups, Log, about_file},
     ledger::RecordCounts,
-    record::{Record, document},
+    record::{Record, document, legible},
     rules::{RuleSet, WhenHidden},
 };
 
@@ -143,19 +143,10 @@ impl Judge<'_> {
             return Err(serde::de::Error::custom("a record is an object"));
         }
         let names: Names<'_> = serde_json::from_slice(bytes)?;
-        let mut unknown = false;
-        if self.rule_set.operations().is_unknown(&names.event_source, &names.event_name) {
-            let value = document(bytes)?;
-            let record = Record::new(&value);
-            // What a service tells of itself has names of its own.
-            unknown = record.text("eventType").is_none_or(|kind| kind == "AwsApiCall");
-            if unknown {
-                self.groups.add_unknown(&record, bytes);
-            }
-        }
+        let unknown = self.rule_set.operations().is_unknown(&names.event_source, &names.event_name);
         let candidates = self.rule_set.candidates(&names.event_source, &names.event_name);
-        if candidates.is_empty() {
-            return Ok(unknown);
+        if candidates.is_empty() && !unknown {
+            return Ok(false);
         }
         let mut question = self.rule_set.read(bytes)?;
         let (mut fired, mut undecided) = (Vec::new(), Vec::new());
@@ -173,14 +164,22 @@ impl Judge<'_> {
             };
             fired.push(Fired { position, confidence, not_visible: question.not_visible(position) });
         }
-        // Only what is found is ever turned into a document.
-        if !fired.is_empty() {
-            self.groups.add(&Record::new(&document(bytes)?), bytes, &fired);
-        }
         for position in undecided {
             let rule = self.rule_set.rules().get(position).map(|rule| rule.about.id.clone());
             *self.undecided.entry(rule.unwrap_or_default()).or_default() += 1;
         }
+        if fired.is_empty() && !unknown {
+            return Ok(false);
+        }
+        // Only what is found is ever turned into a document.
+        let value = document(bytes)?;
+        let record = Record::new(&value);
+        // What a service tells of itself (`AwsServiceEvent`) has names of its own.
+        let unknown = unknown && record.text("eventType").is_none_or(|kind| kind == "AwsApiCall");
+        if unknown {
+            self.groups.add_unknown(&record, bytes);
+        }
+        self.groups.add(&record, bytes, &fired);
         Ok(unknown || !fired.is_empty())
     }
 
@@ -190,43 +189,6 @@ impl Judge<'_> {
             self.unreadable.push(format!("record {} ({why})", self.counts.total));
         }
     }
-}
-
-/// The record with everything replaced by U+FFFD that is no character: half a surrogate pair, a byte that is no UTF-8.
-/// Anybody can put these into a user agent, and they must not make a record unreadable.
-fn legible(bytes: &[u8]) -> String {
-    without_half_surrogates(&String::from_utf8_lossy(bytes))
-}
-
-/// Replaces `\uD800` to `\uDFFF` where the other half of the pair is missing.
-fn without_half_surrogates(text: &str) -> String {
-    let mut whole = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('\\') {
-        let (before, escape) = rest.split_at(at);
-        whole.push_str(before);
-        // Any other escape has two bytes, of which the second may be a backslash itself.
-        let length = match (unit(escape), escape.get(6..).and_then(unit)) {
-            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
-            (Some(0xd800..=0xdfff), _) => {
-                whole.push('\u{fffd}');
-                rest = escape.get(6..).unwrap_or_default();
-                continue;
-            }
-            (Some(_), _) => 6,
-            (None, _) => 1 + escape.chars().nth(1).map_or(0, char::len_utf8),
-        };
-        let (escape, after) = escape.split_at(length);
-        whole.push_str(escape);
-        rest = after;
-    }
-    whole + rest
-}
-
-/// The UTF-16 unit that `\uXXXX` at the beginning stands for.
-fn unit(escape: &str) -> Option<u16> {
-    let digits = escape.strip_prefix("\\u")?.get(..4)?;
-    digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u16::from_str_radix(digits, 16).ok())?
 }
 
 impl RecordSink for Judge<'_> {
@@ -249,30 +211,5 @@ impl RecordSink for Judge<'_> {
     fn oversize_record(&mut self) {
         self.counts.total += 1;
         self.not_readable("it is larger than any CloudTrail record");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn half_characters_do_not_hide_a_record() {
-        for (text, expected) in [
-            (r#"{"a":"x\ud83dy"}"#, json!({"a": "x\u{fffd}y"})),
-            (r#"{"a":"\ude00\ud83d"}"#, json!({"a": "\u{fffd}\u{fffd}"})),
-            (r#"{"a":"\ud83d\ud83d\ude00"}"#, json!({"a": "\u{fffd}😀"})),
-            (r#"{"a":"\\\ud83d\\ud83d\n\u0041"}"#, json!({"a": "\\\u{fffd}\\ud83d\nA"})),
-            (r#"{"a":"\uD83D","b":"ü\t"}"#, json!({"a": "\u{fffd}", "b": "ü\t"})),
-        ] {
-            let parsed: serde_json::Value = serde_json::from_str(&legible(text.as_bytes())).unwrap();
-            assert_eq!(parsed, expected, "{text}");
-        }
-        assert_eq!(legible(b"{\"a\":\"\xff\"}"), "{\"a\":\"\u{fffd}\"}");
-        // What is broken otherwise is left as it is.
-        for text in ["", "\\", "\\u", "\\u12", "\\uü", "{\"a\":\"\\"] {
-            assert_eq!(legible(text.as_bytes()), text);
-        }
     }
 }

@@ -1,15 +1,15 @@
 //! One record of a delivered log: typed answers to what findings ask of it. Knows nothing of rules.
 
 mod actor;
+mod mend;
 mod outcome;
 mod target;
 
-use std::{borrow::Cow, collections::BTreeMap};
-
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 pub use actor::Actor;
+pub(crate) use mend::{document, legible};
 pub use outcome::Outcome;
 pub use target::Resource;
 
@@ -108,22 +108,6 @@ const HIDDEN: [&str; 3] = ["HIDDEN_DUE_TO_SECURITY_REASONS", "***", "REDACTED"];
 /// Whether a service wrote this in place of a value.
 pub(crate) fn is_hidden_literal(text: &str) -> bool {
     HIDDEN.contains(&text)
-}
-
-/// Parses a record. A member that is JSON but cannot be held as a value (nested deeper than 128 levels, a number beyond all
-/// bounds) is kept as its text: it must not make the whole record unreadable.
-///
-/// # Errors
-/// When the record is no JSON object.
-pub(crate) fn document(bytes: &[u8]) -> Result<Value, serde_json::Error> {
-    serde_json::from_slice(bytes).or_else(|_| {
-        let members: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_slice(bytes)?;
-        let members = members.into_iter().map(|(name, raw)| {
-            let value = serde_json::from_str(raw.get()).unwrap_or_else(|_| Value::String(raw.get().to_owned()));
-            (name.into_owned(), value)
-        });
-        Ok(Value::Object(members.collect()))
-    })
 }
 
 /// From September 2001 to the year 2100.
