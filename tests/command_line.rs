@@ -239,6 +239,16 @@ fn rules_are_listed_checked_and_tested() {
         fs::copy(from, folder.path().join(format!("mine.{ending}"))).unwrap();
     }
     assert_eq!(run(&["rules", "test", text(folder.path())], b"").status, 0);
+    let at = text(folder.path());
+    assert_eq!(run(&["rules", "check", "--require-proof", at], b"").status, 0);
+    fs::copy(folder.path().join("mine.yml"), folder.path().join("unproven.yml")).unwrap();
+    let unproven = folder.path().join("unproven.yml");
+    let other = fs::read_to_string(&unproven).unwrap().replace("7832d7cf", "7832d7c0");
+    fs::write(&unproven, other).unwrap();
+    assert_eq!(run(&["rules", "check", at], b"").status, 0);
+    let ran = run(&["rules", "check", "--require-proof", at], b"");
+    assert!(ran.status == 2 && ran.err.contains("unproven.yml: it has no proof beside it"), "{}", ran.err);
+    fs::remove_file(unproven).unwrap();
     let rule = folder.path().join("mine.yml");
     fs::write(&rule, fs::read_to_string(&rule).unwrap().replace("DeleteGuardrail\n", "GetGuardrail\n")).unwrap();
     let ran = run(&["rules", "test", text(folder.path())], b"");

@@ -66,6 +66,9 @@ enum RulesCommand {
     Check {
         /// The folder
         folder: PathBuf,
+        /// A rule without a proof beside it is wrong
+        #[arg(long)]
+        require_proof: bool,
     },
     /// Run the proof beside each rule of a folder: exit status 1 if one does not hold
     Test {
@@ -115,7 +118,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Scan(arguments) => scan::scan(&arguments),
         Command::Rules(RulesCommand::List { rules }) => rules::list(rules.as_deref()),
-        Command::Rules(RulesCommand::Check { folder }) => rules::check(&folder),
+        Command::Rules(RulesCommand::Check { folder, require_proof }) => rules::check(&folder, require_proof),
         Command::Rules(RulesCommand::Test { folder }) => rules::test(&folder),
     };
     match result {

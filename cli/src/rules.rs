@@ -33,16 +33,21 @@ pub(crate) fn list(folder: Option<&Path>) -> io::Result<Ended> {
     Ok(if loaded.refused.is_empty() { Ended::Clean } else { Ended::NotRead })
 }
 
-pub(crate) fn check(folder: &Path) -> io::Result<Ended> {
+pub(crate) fn check(folder: &Path, require_proof: bool) -> io::Result<Ended> {
     let loaded = load_only(folder)?;
     let (rules, refused) = (loaded.rule_set.rules().len(), loaded.refused.len());
-    for rule in loaded.rule_set.rules() {
-        if !proof_path(&rule.path).exists() {
-            complain(&format!("{}: it has no proof beside it", rule.path));
-        }
+    let mut unproven = 0;
+    for rule in loaded.rule_set.rules().iter().filter(|rule| !proof_path(&rule.path).exists()) {
+        unproven += 1;
+        complain(&format!("{}: it has no proof beside it", rule.path));
     }
-    writeln!(io::stdout(), "{rules} rules are right, {refused} are left out, {} warnings", loaded.warnings.len())?;
-    Ok(if refused == 0 && rules > 0 { Ended::Clean } else { Ended::NotRead })
+    let warnings = loaded.warnings.len();
+    writeln!(
+        io::stdout(),
+        "{rules} rules are right, {refused} are left out, {unproven} have no proof, {warnings} warnings"
+    )?;
+    let right = refused == 0 && rules > 0 && !(require_proof && unproven > 0);
+    Ok(if right { Ended::Clean } else { Ended::NotRead })
 }
 
 pub(crate) fn test(folder: &Path) -> io::Result<Ended> {
