@@ -1,7 +1,7 @@
 //! The rules in force, renewed while the function is warm: a team changes its rules without a deployment. Knows no S3.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -140,28 +140,17 @@ impl<R: RulesSource + Sync> LiveRules<R> {
 
     async fn renew(&self, source: &R) -> Result<InForce, String> {
         let listed = source.list().await?;
-        if listed.len() > MOST_FILES {
-            return Err(format!("it holds {} files, and at most {MOST_FILES} are taken", listed.len()));
-        }
         let bytes: u64 = listed.iter().map(|file| file.size).sum();
-        if bytes > MOST_BYTES {
-            return Err(format!("its files have {bytes} bytes together, and at most {MOST_BYTES} are taken"));
+        if listed.len() > MOST_FILES || bytes > MOST_BYTES {
+            return Err(format!(
+                "it holds {} files of {bytes} bytes together; at most {MOST_FILES} of {MOST_BYTES} bytes are taken",
+                listed.len()
+            ));
         }
-        let (changed, same) = {
-            let state = self.state();
-            let unchanged = |file: &Listed| {
-                state
-                    .files
-                    .get(&file.path)
-                    .is_some_and(|known| known.version == file.version && known.trouble.is_none())
-            };
-            let changed: Vec<Listed> = listed.iter().filter(|file| !unchanged(file)).cloned().collect();
-            let same = changed.is_empty() && state.files.len() == listed.len();
-            (changed, state.in_force.clone().filter(|_| same))
+        let changed = match self.state().changed(&listed) {
+            Changed::Nothing(in_force) => return Ok(in_force),
+            Changed::Files(changed) => changed,
         };
-        if let Some(same) = same {
-            return Ok(same);
-        }
         let read: Vec<(Listed, Result<String, String>)> = stream::iter(changed)
             .map(|file| async move {
                 let text = source.read(&file.path).await;
@@ -170,47 +159,76 @@ impl<R: RulesSource + Sync> LiveRules<R> {
             .buffer_unordered(READ_AT_ONCE)
             .collect()
             .await;
-
-        let mut state = self.state();
-        let none_read = !read.is_empty() && read.iter().all(|(_, text)| text.is_err());
-        if let (true, true, Some((_, Err(why)))) = (none_read, state.in_force.is_none(), read.first()) {
-            return Err(why.clone());
-        }
-        state.files.retain(|path, _| listed.iter().any(|file| file.path == *path));
-        for (file, text) in read {
-            let known = state.files.entry(file.path).or_default();
-            known.version = file.version;
-            // What could not be read this time stays as it was, and is asked for again.
-            known.trouble = text.as_ref().err().cloned();
-            known.text = text.ok().or_else(|| known.text.take());
-        }
-        let files = state.files.iter().filter_map(|(path, known)| {
-            let text = known.text.clone()?;
-            Some(RuleFile { path: path.clone(), text, origin: Origin::Outside })
-        });
-        let files: Vec<RuleFile> = files.collect();
-        let mut unread: Vec<Refused> = state
-            .files
-            .iter()
-            .filter_map(|(path, known)| Some(trouble(path.clone(), known.trouble.as_ref()?, "see that it can be read")))
-            .collect();
-        if listed.is_empty() {
-            unread.push(Refused {
-                path: source.name(),
-                line: None,
-                problem: "it holds no .yml file".to_owned(),
-                remedy: "put rules there, or take RULES_URI away".to_owned(),
-            });
-        }
-        let renewed = in_force(state.shelf.load(files), unread);
-        info!(rule_set = renewed.rule_set.version(), rules = renewed.rule_set.rules().len(), "rules in force");
-        state.in_force = Some(renewed.clone());
-        Ok(renewed)
+        self.state().take(source.name(), &listed, read)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         // A panic elsewhere leaves nothing half done here: every change is made at once.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a source holds that is not known yet.
+enum Changed {
+    /// Nothing: these are the rules.
+    Nothing(InForce),
+    /// These files, or others are gone.
+    Files(Vec<Listed>),
+}
+
+impl State {
+    fn changed(&self, listed: &[Listed]) -> Changed {
+        let is_known = |file: &&Listed| {
+            let known = self.files.get(&file.path);
+            known.is_some_and(|known| known.version == file.version && known.trouble.is_none())
+        };
+        let changed: Vec<Listed> = listed.iter().filter(|file| !is_known(file)).cloned().collect();
+        match &self.in_force {
+            Some(in_force) if changed.is_empty() && self.files.len() == listed.len() => {
+                Changed::Nothing(in_force.clone())
+            }
+            _ => Changed::Files(changed),
+        }
+    }
+
+    /// Takes what was read of a source, and puts the rules into force.
+    fn take(
+        &mut self,
+        source: String,
+        listed: &[Listed],
+        read: Vec<(Listed, Result<String, String>)>,
+    ) -> Result<InForce, String> {
+        let none_read = read.iter().all(|(_, text)| text.is_err());
+        if let (true, None, Some((_, Err(why)))) = (none_read, &self.in_force, read.first()) {
+            return Err(why.clone());
+        }
+        let there: HashSet<&str> = listed.iter().map(|file| file.path.as_str()).collect();
+        self.files.retain(|path, _| there.contains(path.as_str()));
+        for (file, text) in read {
+            let known = self.files.entry(file.path).or_default();
+            known.version = file.version;
+            // What could not be read this time stays as it was, and is asked for again.
+            known.trouble = text.as_ref().err().cloned();
+            known.text = text.ok().or_else(|| known.text.take());
+        }
+        let (mut files, mut unread) = (Vec::new(), Vec::new());
+        for (path, known) in &self.files {
+            let file = known.text.clone().map(|text| RuleFile { path: path.clone(), text, origin: Origin::Outside });
+            files.extend(file);
+            unread.extend(known.trouble.as_ref().map(|why| trouble(path.clone(), why, "see that it can be read")));
+        }
+        if listed.is_empty() {
+            unread.push(Refused {
+                path: source,
+                line: None,
+                problem: "it holds no .yml file".to_owned(),
+                remedy: "put rules there, or take RULES_URI away".to_owned(),
+            });
+        }
+        let renewed = in_force(self.shelf.load(files), unread);
+        info!(rule_set = renewed.rule_set.version(), rules = renewed.rule_set.rules().len(), "rules in force");
+        self.in_force = Some(renewed.clone());
+        Ok(renewed)
     }
 }
 
