@@ -82,7 +82,7 @@ fn a_folder_is_scanned_and_json_is_one_finding_a_line() {
     assert!(findings.iter().all(|finding| schema.violations(finding).is_empty()));
     let severities: Vec<&str> = findings.iter().map(|finding| finding["severity"].as_str().unwrap()).collect();
     assert_eq!(severities, ["High", "Medium"], "not on a terminal, so JSON, in the order of the files");
-    assert!(ran.err.ends_with("4 logs, 5 records, 2 findings; 1 files skipped, 0 not read whole\n"), "{}", ran.err);
+    assert!(ran.err.ends_with("4 logs, 5 records, 2 findings; 1 file skipped, 0 not read whole\n"), "{}", ran.err);
 }
 
 /// Logs that somebody has unpacked where they lay are logs still.
@@ -93,6 +93,24 @@ fn an_unpacked_log_in_a_copy_of_a_bucket_is_scanned() {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(&path, document(&[delete_guardrail(1, &json!({}))])).unwrap();
     assert_eq!(scan(&[text(folder.path())]).status, 1);
+}
+
+/// Copied without the folder above, digests are still no logs.
+#[test]
+fn a_part_of_a_bucket_is_scanned_as_the_whole_is() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in [
+        ("111122223333/CloudTrail/us-east-1/2026/11/22/a.json.gz", log(&[ordinary(1)])),
+        ("111122223333/CloudTrail-Digest/us-east-1/2026/11/22/d.json.gz", b"a digest".to_vec()),
+        ("111122223333/CloudTrail-Insight/us-east-1/2026/11/22/i.json.gz", b"an insight".to_vec()),
+    ] {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    let ran = scan(&[text(folder.path())]);
+    assert_eq!((ran.status, ran.out.as_str()), (0, ""), "{}", ran.err);
+    assert!(ran.err.contains("1 log, 1 record, 0 findings; 2 files skipped"), "{}", ran.err);
 }
 
 #[test]
@@ -241,6 +259,15 @@ fn rules_are_listed_checked_and_tested() {
     assert_eq!(run(&["rules", "test", text(folder.path())], b"").status, 0);
     let at = text(folder.path());
     assert_eq!(run(&["rules", "check", "--require-proof", at], b"").status, 0);
+    // What is right by itself and would be refused beside the built-in rules is told.
+    let retuned = fs::read_to_string(folder.path().join("mine.yml")).unwrap().replace("level: high", "level: low");
+    fs::write(folder.path().join("retuned.yml"), retuned).unwrap();
+    let ran = run(&["rules", "check", at], b"");
+    assert_eq!(ran.status, 2);
+    assert!(ran.err.contains("rules/guardrails/guardrail-deleted.yml has the same id"), "{}", ran.err);
+    fs::remove_file(folder.path().join("retuned.yml")).unwrap();
+    assert!(run(&["rules", "check", "events"], b"").err.contains("events holds no .yml file"));
+    assert!(run(&["rules", "check", "README.md"], b"").err.contains("is a file; give the folder"));
     fs::copy(folder.path().join("mine.yml"), folder.path().join("unproven.yml")).unwrap();
     let unproven = folder.path().join("unproven.yml");
     let other = fs::read_to_string(&unproven).unwrap().replace("7832d7cf", "7832d7c0");

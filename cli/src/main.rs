@@ -134,6 +134,11 @@ fn main() -> ExitCode {
     }
 }
 
+/// `1 log`, `2 logs`.
+fn counted(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
 /// One line on stderr. A closed stderr is no reason to stop.
 fn complain(line: &str) {
     drop(writeln!(io::stderr(), "bedrock-audit: {}", detection::text::neutral(line, 2_000)));

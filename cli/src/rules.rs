@@ -6,19 +6,14 @@ use std::{
     path::Path,
 };
 
-use detection::rules::{Loaded, Refused, RuleSet, proof::Proof, read_folder};
+use detection::rules::{Loaded, Refused, RuleFile, RuleSet, proof::Proof, read_folder};
 
-use crate::{Ended, complain, table};
+use crate::{Ended, complain, counted, table};
 
 /// The built-in rules and those of a folder, with everything odd told on stderr.
 pub(crate) fn load(folder: Option<&Path>) -> io::Result<Loaded> {
     let (files, unread) = match folder {
-        Some(folder) => match read(folder)? {
-            (files, unread) if files.is_empty() && unread.is_empty() => {
-                return Err(io::Error::other(format!("{} holds no .yml file", folder.display())));
-            }
-            read => read,
-        },
+        Some(folder) => read(folder)?,
         None => Default::default(),
     };
     let mut loaded = RuleSet::load(files);
@@ -34,20 +29,28 @@ pub(crate) fn list(folder: Option<&Path>) -> io::Result<Ended> {
 }
 
 pub(crate) fn check(folder: &Path, require_proof: bool) -> io::Result<Ended> {
-    let loaded = load_only(folder)?;
-    let (rules, refused) = (loaded.rule_set.rules().len(), loaded.refused.len());
-    let mut unproven = 0;
-    for rule in loaded.rule_set.rules().iter().filter(|rule| !proof_path(&rule.path).exists()) {
-        unproven += 1;
-        complain(&format!("{}: it has no proof beside it", rule.path));
+    let (files, unread) = read(folder)?;
+    let paths: Vec<String> = files.iter().map(|file| file.path.clone()).collect();
+    // Beside the built-in rules, as it will be used: an id may be taken already.
+    let mut loaded = RuleSet::load(files);
+    loaded.refused.extend(unread);
+    tell(&loaded);
+    let unproven: Vec<&String> = paths.iter().filter(|path| !proof_path(path).exists()).collect();
+    for path in &unproven {
+        complain(&format!("{path}: it has no proof beside it"));
     }
-    let warnings = loaded.warnings.len();
+    let refused = loaded.refused.len();
+    let right =
+        paths.len() as u64 - loaded.refused.iter().filter(|refused| paths.contains(&refused.path)).count() as u64;
     writeln!(
         io::stdout(),
-        "{rules} rules are right, {refused} are left out, {unproven} have no proof, {warnings} warnings"
+        "{}: {right} in force, {refused} refused, {} without a proof, {}",
+        counted(paths.len() as u64, "rule"),
+        unproven.len(),
+        counted(loaded.warnings.len() as u64, "warning")
     )?;
-    let right = refused == 0 && rules > 0 && !(require_proof && unproven > 0);
-    Ok(if right { Ended::Clean } else { Ended::NotRead })
+    let clean = refused == 0 && (!require_proof || unproven.is_empty());
+    Ok(if clean { Ended::Clean } else { Ended::NotRead })
 }
 
 pub(crate) fn test(folder: &Path) -> io::Result<Ended> {
@@ -99,9 +102,17 @@ fn load_only(folder: &Path) -> io::Result<Loaded> {
     Ok(loaded)
 }
 
-fn read(folder: &Path) -> io::Result<(Vec<detection::rules::RuleFile>, Vec<Refused>)> {
-    read_folder(folder)
-        .map_err(|error| io::Error::new(error.kind(), format!("{} cannot be listed: {error}", folder.display())))
+/// The rules of a folder; none at all is a mistake in its name.
+fn read(folder: &Path) -> io::Result<(Vec<RuleFile>, Vec<Refused>)> {
+    if folder.is_file() {
+        return Err(io::Error::other(format!("{} is a file; give the folder that holds it", folder.display())));
+    }
+    let read = read_folder(folder)
+        .map_err(|error| io::Error::new(error.kind(), format!("{} cannot be listed: {error}", folder.display())))?;
+    if read.0.is_empty() && read.1.is_empty() {
+        return Err(io::Error::other(format!("{} holds no .yml file", folder.display())));
+    }
+    Ok(read)
 }
 
 fn tell(loaded: &Loaded) {

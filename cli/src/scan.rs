@@ -18,8 +18,10 @@ use detection::{
 use indicatif::{ProgressBar, ProgressStyle};
 use walkdir::WalkDir;
 
-use crate::{Ended, Format, ScanArguments, complain, rules, table};
+use crate::{Ended, Format, ScanArguments, complain, counted, rules, table};
 
+/// What CloudTrail puts beside its logs.
+const OTHER_FOLDERS: [&str; 3] = ["CloudTrail-Digest", "CloudTrail-Insight", "CloudTrail-Aggregated"];
 /// Bytes read at once.
 const PIECE: usize = 64 * 1024;
 /// A JSON finding is never cut on a disk as it is in a message.
@@ -86,8 +88,12 @@ pub(crate) fn scan(arguments: &ScanArguments) -> io::Result<Ended> {
         watched => format!(" ({watched} of rules in shadow not shown; --shadow shows them)"),
     };
     complain(&format!(
-        "{} logs, {} records, {found} findings{left_out}{watched}; {} files skipped, {} not read whole",
-        total.logs, total.records.total, total.skipped, total.not_read
+        "{}, {}, {}{left_out}{watched}; {} skipped, {} not read whole",
+        counted(total.logs, "log"),
+        counted(total.records.total, "record"),
+        counted(found, "finding"),
+        counted(total.skipped, "file"),
+        total.not_read
     ));
     Ok(match (total.not_read, found) {
         (1.., _) => Ended::NotRead,
@@ -142,6 +148,10 @@ fn is_log_name(path: &Path) -> bool {
 /// what it holds.
 fn is_other(path: &Path) -> bool {
     let key = path.to_string_lossy().replace('\\', "/");
+    // Whoever copies only a part of a bucket loses the folder above, but not the name of this one.
+    if key.split('/').rev().skip(1).any(|part| OTHER_FOLDERS.contains(&part)) {
+        return true;
+    }
     let below_a_bucket = key.split('/').any(|part| part == "AWSLogs");
     let packed = if key.ends_with(".gz") { key } else { format!("{key}.gz") };
     below_a_bucket && matches!(classify(&packed), ObjectKind::Other { folder } if folder != "not under AWSLogs")
@@ -168,6 +178,10 @@ fn enter(audited: Audited, shown: &Shown, total: &mut Total, progress: &Progress
     total.records.total += audited.records.total;
     if audited.damage.is_some() || audited.records.unreadable > 0 {
         total.not_read += 1;
+    }
+    if audited.records.unreadable > 0 {
+        let (unreadable, all) = (audited.records.unreadable, counted(audited.records.total, "record"));
+        progress.suspend(|| complain(&format!("{}: {unreadable} of {all} could not be read", audited.log.location())));
     }
     if let Some(damage) = &audited.damage {
         progress.suspend(|| complain(&format!("{}: {damage}", audited.log.location())));

@@ -1,11 +1,14 @@
-//! Tables for a terminal. Text from a trail is made harmless before it gets here or here.
+//! Tables for a terminal, as narrow as one. Text from a trail is made harmless before it stands in a cell.
 
-use std::io::{self, IsTerminal as _, Write};
+use std::{
+    env,
+    io::{self, IsTerminal as _, Write},
+};
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
 use detection::{
     finding::Finding,
-    rules::{Level, Origin, RuleSet},
+    rules::{Level, Origin, RuleSet, Stage},
     text::neutral,
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -14,13 +17,15 @@ fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
     if !io::stdout().is_terminal() {
-        table.set_width(160);
+        // A pipe has no width; who wants one says so as everywhere.
+        let columns = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        table.set_width(columns.unwrap_or(120));
     }
     table
 }
 
-fn severity(level: Level) -> Cell {
-    let cell = Cell::new(level.as_str());
+fn severity(level: Level, below: &str) -> Cell {
+    let cell = Cell::new(format!("{}\n{below}", level.as_str()).trim_end());
     match level {
         Level::Critical => cell.fg(Color::Red).add_attribute(Attribute::Bold),
         Level::High => cell.fg(Color::Red),
@@ -34,22 +39,21 @@ pub(crate) fn findings(findings: &[Finding], out: &mut impl Write) -> io::Result
     if findings.is_empty() {
         return Ok(());
     }
-    let mut table = table(&["severity", "when (UTC)", "finding", "what and who", "where"]);
+    let mut table = table(&["severity", "finding", "where"]);
     for finding in findings {
         let first = finding.matched().and_then(|matched| matched.first_ms);
         let when = first
             .and_then(|ms| OffsetDateTime::from_unix_timestamp(ms.div_euclid(1_000)).ok())
             .and_then(|time| time.format(&Rfc3339).ok())
-            .map(|time| time.replace('T', "\n").replace('Z', ""));
+            .map(|time| time.replace('T', "\n"))
+            .unwrap_or_default();
         let mut place = vec![finding.account.clone().unwrap_or_default(), finding.region.clone().unwrap_or_default()];
         place.extend(finding.matched().and_then(|matched| matched.addresses.counts.keys().next().cloned()));
         place.push(finding.log.key.rsplit('/').next().unwrap_or_default().to_owned());
         let place: Vec<String> = place.iter().filter(|part| !part.is_empty()).map(|part| neutral(part, 60)).collect();
         table.add_row([
-            severity(finding.severity),
-            Cell::new(when.unwrap_or_default()),
-            Cell::new(neutral(&finding.title(), 200)),
-            Cell::new(neutral(&finding.summary(), 400)),
+            severity(finding.severity, &when),
+            Cell::new(format!("{}\n{}", neutral(&finding.title(), 200), neutral(&finding.story(), 400))),
             Cell::new(place.join("\n")),
         ]);
     }
@@ -60,18 +64,17 @@ pub(crate) fn findings(findings: &[Finding], out: &mut impl Write) -> io::Result
 pub(crate) fn rules(rule_set: &RuleSet, out: &mut impl Write) -> io::Result<()> {
     let mut rules: Vec<_> = rule_set.rules().iter().collect();
     rules.sort_by(|a, b| (&a.about.family, &a.about.title).cmp(&(&b.about.family, &b.about.title)));
-    let mut table = table(&["family", "level", "rule", "id", "from"]);
+    let mut table = table(&["level", "rule", "family"]);
     for rule in rules {
-        let from = match rule.origin {
-            Origin::BuiltIn => "built in".to_owned(),
-            Origin::Outside => neutral(&rule.path, 100),
-        };
+        let mut lines = vec![neutral(&rule.about.title, 200), neutral(&rule.about.id, 60)];
+        if rule.origin == Origin::Outside {
+            lines.push(neutral(&rule.path, 200));
+        }
+        let stage = if rule.about.stage == Stage::Shadow { "in shadow" } else { "" };
         table.add_row([
+            severity(rule.about.level, stage),
+            Cell::new(lines.join("\n")),
             Cell::new(rule.about.family.as_deref().unwrap_or("other")),
-            severity(rule.about.level),
-            Cell::new(neutral(&rule.about.title, 200)),
-            Cell::new(neutral(&rule.about.id, 60)),
-            Cell::new(from),
         ]);
     }
     writeln!(out, "{table}")

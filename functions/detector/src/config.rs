@@ -100,7 +100,8 @@ impl Config {
         let mut choice = |name: &str, allowed: &[&str], default: usize| {
             let Some(value) = get(name) else { return default };
             allowed.iter().position(|allowed| allowed.eq_ignore_ascii_case(&value)).unwrap_or_else(|| {
-                wrong.push(format!("{name} is none of {}", allowed.join(", ")));
+                let value = detection::text::neutral(&value, 40);
+                wrong.push(format!("{name} is `{value}`, and none of {}", allowed.join(", ")));
                 default
             })
         };

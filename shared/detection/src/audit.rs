@@ -200,6 +200,7 @@ impl RecordSink for Judge<'_> {
             // Place and kind only: the parser's message may quote the record.
             Err(error) => {
                 let why = match error.classify() {
+                    _ if bytes.first() != Some(&b'{') => "it is no object",
                     serde_json::error::Category::Data => "it has no eventSource and eventName, or has one twice",
                     _ => "it is not JSON",
                 };

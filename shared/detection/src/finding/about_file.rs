@@ -50,8 +50,8 @@ impl FileProblem {
                 level: Level::High,
                 respond: &[
                     "Find who removed it: look for DeleteObject and DeleteObjects on the log bucket in its S3 data events.",
-                    "If the bucket has versions, bring it back: delete the delete marker, and bedrock-audit reads it when it is copied onto itself.",
-                    "Check the hour against CloudTrail's digest files: `aws cloudtrail validate-logs`.",
+                    "If the bucket has versions, bring it back: delete the delete marker, and have the log read again (docs/deploy.md, \"Reading logs again\").",
+                    "Check the hour against CloudTrail's digest files: `aws cloudtrail validate-logs --trail-arn TRAIL --start-time TIME`.",
                 ],
             },
             Self::LogDamaged => Words {
@@ -60,19 +60,19 @@ impl FileProblem {
                 description: "The object is complete as S3 has it, but it is not the gzipped JSON that CloudTrail writes. What stood before the damage was audited; what follows it was not.",
                 level: Level::High,
                 respond: &[
-                    "Check the file against CloudTrail's digest: `aws cloudtrail validate-logs`. An invalid hash means that somebody changed it.",
+                    "Check the file against CloudTrail's digest: `aws cloudtrail validate-logs --trail-arn TRAIL --start-time TIME`. An invalid hash means that somebody changed it.",
                     "Look up the hour in CloudTrail's event history: it does not depend on the bucket.",
-                    "If the log is only larger than the limit, raise MAX_UNPACKED_MIB and replay it.",
+                    "If the log is only larger than the limit, raise it (`MaxUnpackedMiB` of the stack, `--max-unpacked` of the command line) and have the log read again.",
                 ],
             },
             Self::RecordsUnreadable => Words {
                 id: "ab0c6f0e-52f1-4b8e-9d0a-6a3e4f1c7d03",
                 title: "Records of a CloudTrail log could not be read",
                 description: "The log is whole, but some of its records are not what CloudTrail writes, so no rule could judge them. All others were audited.",
-                level: Level::Medium,
+                level: Level::High,
                 respond: &[
                     "Look at the records by the positions given.",
-                    "Check the file against CloudTrail's digest: `aws cloudtrail validate-logs`.",
+                    "Check the file against CloudTrail's digest: `aws cloudtrail validate-logs --trail-arn TRAIL --start-time TIME`.",
                 ],
             },
             Self::RuleRefused => Words {

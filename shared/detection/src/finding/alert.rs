@@ -130,6 +130,10 @@ fn tell(finding: &Finding, body: &mut String) {
         body.push_str(&format!("{name:<15} {value}\n"));
     };
     line("Finding", &format!("[{}] {}", finding.severity_name().to_uppercase(), safe(&finding.title())));
+    if !finding.about.description.is_empty() {
+        let why: Vec<&str> = finding.about.description.split_whitespace().collect();
+        line("Why it matters", &text::neutral(&why.join(" "), 600));
+    }
     match &finding.details {
         Details::File(problem) => line("What happened", &safe(problem)),
         Details::Records(matched) => {
@@ -147,11 +151,15 @@ fn tell(finding: &Finding, body: &mut String) {
             }
             line("Who", &safe(&matched.actor.in_words()));
             line("", &safe(&matched.actor.uid));
+            if let Some(credential) = &matched.actor.credential {
+                line("", &safe(&format!("with the credential {credential}")));
+            }
+            let times = |count: u64| if matched.count > 1 { format!(" ({count} times)") } else { String::new() };
             for (address, count) in matched.addresses.counts.iter().take(5) {
-                line("From", &safe(&format!("{address} ({count})")));
+                line("From", &safe(&format!("{address}{}", times(*count))));
             }
             for (agent, count) in matched.user_agents.counts.iter().take(3) {
-                line("With", &safe(&format!("{agent} ({count})")));
+                line("With", &format!("{}{}", text::neutral(agent, 80), times(*count)));
             }
         }
     }
@@ -173,7 +181,8 @@ fn tell(finding: &Finding, body: &mut String) {
     };
     line("How sure", &safe(&sure));
     for (at, step) in finding.about.respond.iter().enumerate() {
-        line(if at == 0 { "What to do" } else { "" }, &format!("{}. {}", at + 1, safe_long(step)));
+        let step = text::neutral(&filled_in(step, finding), 2_000);
+        line(if at == 0 { "What to do" } else { "" }, &format!("{}. {step}", at + 1));
     }
     line("Raw record", &safe(&finding.log.location()));
     let ids = finding.matched().map(|matched| (matched.event_ids.as_slice(), matched.event_ids_total));
@@ -200,8 +209,26 @@ fn reproduce(finding: &Finding) -> String {
     }
 }
 
-fn safe_long(step: &str) -> String {
-    text::neutral(step, 2_000)
+/// A step with `REGION` and `KEY` (the access key id) filled in, so that its commands can be copied. Only values that no shell
+/// takes for anything else.
+fn filled_in(step: &str, finding: &Finding) -> String {
+    let plain = |value: Option<&String>| {
+        let is_plain = |value: &&String| value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        value.filter(|value| !value.is_empty() && !value.starts_with('-')).filter(is_plain).cloned()
+    };
+    let key = plain(finding.matched().and_then(|matched| matched.actor.credential.as_ref()));
+    let known = [("REGION", plain(finding.region.as_ref())), ("KEY", key)];
+    let word = |word: &str| known.iter().find(|(name, _)| *name == word).and_then(|(_, value)| value.clone());
+    let mut filled = String::with_capacity(step.len());
+    let mut rest = step;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_alphanumeric()) {
+        let (before, from) = rest.split_at(start);
+        let (name, after) = from.split_at(from.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(from.len()));
+        filled.push_str(before);
+        filled.push_str(word(name).as_deref().unwrap_or(name));
+        rest = after;
+    }
+    filled + rest
 }
 
 /// First and last time, in UTC.

@@ -238,22 +238,29 @@ impl Finding {
             _ => String::new(),
         };
         let summary = match &self.details {
-            Details::File(problem) => format!("{}: {problem}", self.log.location()),
+            Details::File(_) => self.story(),
             Details::Records(matched) => {
-                let times = if matched.count == 1 { String::new() } else { format!(", {} times", matched.count) };
-                let named: Vec<&str> =
-                    matched.telling_resources().map(|resource| resource.uid.as_str()).take(3).collect();
-                let about = if named.is_empty() { String::new() } else { format!(" on {}", named.join(", ")) };
                 let error = matched.error_code.as_ref().map_or(String::new(), |code| format!(" ({code})"));
-                format!(
-                    "{}{about}: {}{error}, by {}{place}{times}",
-                    matched.event_name,
-                    self.outcome.as_str(),
-                    matched.actor.in_words()
-                )
+                format!("{}{place}: {}{error}", self.story(), self.outcome.as_str())
             }
         };
         text::neutral(&summary, 1_000)
+    }
+
+    /// What was done, on what, by whom and how often; for a file, what is wrong with it.
+    #[must_use]
+    pub fn story(&self) -> String {
+        let story = match &self.details {
+            Details::File(problem) => format!("{}: {problem}", self.log.location()),
+            Details::Records(matched) => {
+                let named: Vec<&str> =
+                    matched.telling_resources().map(|resource| resource.uid.as_str()).take(3).collect();
+                let about = if named.is_empty() { String::new() } else { format!(" on {}", named.join(", ")) };
+                let times = if matched.count == 1 { String::new() } else { format!(", {} times", matched.count) };
+                format!("{}{about} by {}{times}", matched.event_name, matched.actor.in_words())
+            }
+        };
+        text::neutral(&story, 1_000)
     }
 
     /// The ten message attributes. Raw delivery to SQS discards a message with more.

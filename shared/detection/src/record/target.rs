@@ -26,8 +26,8 @@ impl Resource {
     }
 }
 
-/// Members deep in a request that say where data comes from or goes to.
-const DATA_LOCATIONS: [&str; 5] = ["s3Uri", "bucketArn", "bucketName", "logGroupName", "secretArn"];
+/// Members deep in a request that say where data comes from or goes to, and what code is run with it.
+const DATA_LOCATIONS: [&str; 6] = ["s3Uri", "bucketArn", "bucketName", "logGroupName", "secretArn", "lambda"];
 
 /// Nesting in which data locations are looked for; real requests have less than half of it.
 const DEPTH: usize = 12;

@@ -1,7 +1,7 @@
 //! From the text of rule files to a rule set. Strict: a file that cannot be honoured exactly is left out alone, with place
 //! and remedy.
 
-use std::{collections::HashSet, fmt, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use rsigma_parser::{Level, SigmaRule, Status, parse_sigma_yaml};
 use sha2::{Digest as _, Sha256};
@@ -73,12 +73,14 @@ pub(super) fn is_builtin(text: &str) -> bool {
 pub(super) fn load(files: impl IntoIterator<Item = RuleFile>) -> Loaded {
     let (mut rules, mut engine, mut index): (Vec<Rule>, _, _) = (Vec::new(), Engine::default(), Index::default());
     let (mut refused, mut warnings) = (Vec::new(), Vec::new());
-    let (mut ids, mut hash) = (HashSet::new(), Sha256::new());
+    let (mut ids, mut hash) = (HashMap::new(), Sha256::new());
     for file in files {
         match read(&file, &mut warnings) {
-            Ok((rule, _)) if ids.contains(&rule.about.id) => {
+            Ok((rule, _)) if ids.contains_key(&rule.about.id) => {
+                let other = ids.get(&rule.about.id).map(String::as_str).unwrap_or_default();
                 let remedy = "give each rule an id of its own";
-                refused.push(Fault::new("id:", "another rule has the same id", remedy).at(&file.path, &file.text));
+                let fault = Fault::new("id:", format!("{other} has the same id"), remedy);
+                refused.push(fault.at(&file.path, &file.text));
             }
             Ok((rule, sigma)) => {
                 if let Err(fault) = engine.add(&sigma) {
@@ -86,7 +88,7 @@ pub(super) fn load(files: impl IntoIterator<Item = RuleFile>) -> Loaded {
                     continue;
                 }
                 index.add(rules.len(), &sigma.detection);
-                ids.insert(rule.about.id.clone());
+                ids.insert(rule.about.id.clone(), rule.path.clone());
                 rules.push(rule);
                 // The length keeps one file's end from being another's beginning.
                 hash.update((file.text.len() as u64).to_be_bytes());
