@@ -1,5 +1,5 @@
 //! Whole invocations between in-memory edges: what goes in as an event, what comes out as findings, alerts, answer and
-//! ledger. Row by row what the design promises when things go wrong.
+//! ledger. Row by row what the README promises when things go wrong.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},

@@ -4,7 +4,7 @@
 //! - [`sigma`]: Sigma as the standard defines it, one case a feature; [`sigma_oracles`]: the same asked of other engines
 //! - [`findings`]: grouping, ids, severity, sizes, and that everything that leaves is valid OCSF and harmless text
 //! - [`notifications`]: every file in `events/notifications` says what it should
-//! - [`flow`]: whole invocations between in-memory edges, the failures of every row of the design among them
+//! - [`flow`]: whole invocations between in-memory edges, every row of the README's failures among them
 //! - [`publishing`]: what SNS may answer, and what becomes of each finding
 //! - [`edges`]: the two adapters, and answers of S3 and SNS that a local AWS never gives
 //! - [`command_line`]: `bedrock-audit` as a user runs it
