@@ -6,7 +6,7 @@ use std::{
     fmt,
     future::Future,
     sync::{Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
@@ -461,6 +461,13 @@ impl Notice {
     }
 }
 
+/// The time that an invocation has until its deadline. Lambda never wakes a function too late: a runtime that seems to, as
+/// cargo-lambda's does with a deadline in 1970, knows none, and there is as much time as Lambda ever gives.
+#[must_use]
+pub fn time_left(deadline: SystemTime, now: SystemTime) -> Duration {
+    deadline.duration_since(now).unwrap_or(Duration::from_secs(900))
+}
+
 /// Closes the books of an invocation.
 fn end(
     from_queue: bool,
@@ -521,4 +528,17 @@ fn log_line(object: &ObjectEvent, end: &End, audited: Option<&Audited>, findings
     let matched = audited.map_or(0, |audited| audited.records.matched);
     let bytes = audited.map_or(0, |audited| audited.unpacked);
     info!(bucket, key, end, records, matched, findings, bytes, rule_set, "delivered log");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_in_the_past_is_none() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_340_000);
+        assert_eq!(time_left(now + Duration::from_secs(30), now), Duration::from_secs(30));
+        let cargo_lambdas = SystemTime::UNIX_EPOCH + Duration::from_secs(600);
+        assert_eq!(time_left(cargo_lambdas, now), Duration::from_secs(900));
+    }
 }

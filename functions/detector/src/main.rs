@@ -12,7 +12,7 @@ use detection::rules::read_folder;
 use detector::{
     config::{Config, RulesUri},
     findings_topic::Topics,
-    handler::{Failed, Handler},
+    handler::{Failed, Handler, time_left},
     live_rules::{LiveRules, RulesSource},
     log_bucket::S3LogBucket,
     rules_prefix::RulesPrefix,
@@ -21,9 +21,6 @@ use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
 use tracing::error;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _};
-
-/// The longest that Lambda lets a function work.
-const MOST_TIME: Duration = Duration::from_secs(900);
 
 fn main() -> ExitCode {
     match start() {
@@ -102,8 +99,7 @@ async fn serve<R: RulesSource + Sync>(
     let handler = Handler::new(config, rules, log_bucket, topics, now_ms);
     let (handler, function_name) = (&handler, function_name.as_str());
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
-        // Lambda never wakes a function too late; a local runtime that says so does not know its deadline.
-        let time_left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or(MOST_TIME);
+        let time_left = time_left(event.context.deadline(), SystemTime::now());
         let invocation = handler.handle(event.payload, time_left).await;
         let line = invocation.ledger.to_emf(function_name, &invocation.rule_set, now_ms());
         if let Err(error) = writeln!(io::stdout(), "{line}") {
