@@ -1,5 +1,6 @@
 # The one front door of bedrock-audit: `make help` lists what it opens. CI calls the same targets.
-# Nothing is installed globally: Python tools live in .venv/<family>, cargo tools in .tools, both ignored by git.
+# Tools are installed here: Python's in .venv/<family>, cargo's in .tools, both ignored by git. What cross-compiling leaves
+# outside of this folder is told at `build`.
 
 PYTHON ?= python3
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
@@ -24,16 +25,16 @@ EXAMPLE_LOG := events/logs/delete-guardrail.json
 # The targets share one cargo target folder; side by side they would only wait for each other.
 .NOTPARALLEL:
 .PHONY: help run test check build invoke scan deploy smoke bench-start fmt clean
-.PHONY: bootstrap check-code check-arrows check-dependencies check-advisories check-template needs-EVENT needs-LOG needs-STACK
+.PHONY: bootstrap check-code check-arrows check-dependencies check-advisories check-template needs-python needs-EVENT needs-LOG needs-STACK
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: bootstrap .venv/tests/.done ## Show it at work: sample logs through the real Lambda binary on local AWS
+run: needs-python .venv/tests/.done bootstrap ## Show it at work: sample logs through the real Lambda binary on local AWS
 	@$(TESTS_VENV)/bin/python tests/local/run.py --bootstrap $(BOOTSTRAP)
 
 # All targets first: the tests run the command line, and one set of features keeps cargo from building everything twice.
-test: bootstrap .venv/tests/.done .venv/sigma/.done ## Run every test, the end-to-end ones on local AWS included
+test: needs-python .venv/tests/.done .venv/sigma/.done bootstrap ## Run every test, the end-to-end ones on local AWS included
 	cargo build --workspace --all-targets --locked
 	BEDROCK_AUDIT_BOOTSTRAP=$(BOOTSTRAP) BEDROCK_AUDIT_PYTHON=$(TESTS_VENV)/bin/python \
 		BEDROCK_AUDIT_SIGMA_PYTHON=$(SIGMA_VENV)/bin/python cargo test --workspace --locked
@@ -42,11 +43,13 @@ test: bootstrap .venv/tests/.done .venv/sigma/.done ## Run every test, the end-t
 
 check: check-code check-arrows check-dependencies check-advisories check-template ## Check form, lints, dependencies and the template
 
-build: .venv/lambda/.done ## Build the zip that Lambda runs (arm64): target/lambda/bootstrap/bootstrap.zip
+# Two things outlive `make clean`: cargo-lambda adds the target aarch64-unknown-linux-gnu to the Rust toolchain, and zig and
+# cargo-zigbuild keep caches in the user's cache folder (~/.cache). `deploy` does the same.
+build: needs-python .venv/lambda/.done ## Build the zip that Lambda runs (arm64): target/lambda/bootstrap/bootstrap.zip
 	$(WITH_LAMBDA_TOOLS) cargo lambda build --release --locked --arm64 --output-format zip \
 		--package bedrock-audit-detector --bin bootstrap
 
-invoke: needs-EVENT bootstrap .venv/tests/.done .venv/lambda/.done ## Run one event through cargo-lambda: EVENT=events/notifications/s3-put.json [LOG=…]
+invoke: needs-EVENT needs-python .venv/tests/.done .venv/lambda/.done bootstrap ## Run one event through cargo-lambda: EVENT=events/notifications/s3-put.json [LOG=…]
 	@$(WITH_LAMBDA_TOOLS) $(TESTS_VENV)/bin/python tests/local/invoke.py \
 		--event $(EVENT) --log $(or $(LOG),$(EXAMPLE_LOG))
 
@@ -55,14 +58,14 @@ scan: needs-LOG ## Scan logs on this disk with the command line: LOG=events/logs
 	@cargo run --release --locked --quiet --package bedrock-audit -- scan $(LOG); \
 		status=$$?; [ $$status -eq 1 ] || exit $$status
 
-deploy: .venv/template/.done .venv/lambda/.done ## Build and deploy the stack with SAM, which asks for what it needs
+deploy: needs-python .venv/template/.done .venv/lambda/.done ## Build and deploy the stack with SAM, which asks for what it needs
 	$(WITH_SAM_TOOLS) sam build
 	$(WITH_SAM_TOOLS) sam deploy --guided
 
-smoke: needs-STACK .venv/tests/.done ## Send a test finding through a deployed stack: STACK=bedrock-audit
+smoke: needs-STACK needs-python .venv/tests/.done ## Send a test finding through a deployed stack: STACK=bedrock-audit
 	@$(TESTS_VENV)/bin/python tests/deployed/smoke.py --stack $(STACK)
 
-bench-start: bootstrap .venv/tests/.done ## Measure cold start, memory and size of the Lambda binary
+bench-start: needs-python .venv/tests/.done bootstrap ## Measure cold start, memory and size of the Lambda binary
 	@$(TESTS_VENV)/bin/python tests/local/bench_start.py --bootstrap $(BOOTSTRAP)
 
 fmt: ## Format the Rust code
@@ -98,7 +101,7 @@ check-advisories: $(DENY_STAMP)
 		else echo "advisories: NOT CHECKED, because https://github.com/RustSec/advisory-db cannot be reached from here"; fi
 
 # The translated template is what CloudFormation reads: what SAM adds can turn a sound template into a circle.
-check-template: .venv/template/.done
+check-template: needs-python .venv/template/.done
 	$(WITH_SAM_TOOLS) sam validate --lint --template template.yaml
 	$(TEMPLATE_VENV)/bin/cfn-lint template.yaml
 	@mkdir -p $(TARGET_DIR)
@@ -123,6 +126,13 @@ check-template: .venv/template/.done
 $(DENY_STAMP):
 	CARGO_PROFILE_DEV_DEBUG=0 cargo install cargo-deny --version $(DENY_VERSION) --locked --debug --force --quiet --root .tools
 	@touch $@
+
+# First of all that needs Python: a build of minutes is a long way to an error about its version. An environment that is there
+# was made with a Python that is new enough, and goes on being used whatever `python3` is by now.
+needs-python:
+	@python="$(or $(firstword $(wildcard $(TESTS_VENV)/bin/python)),$(PYTHON))"; \
+		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Python 3.11 or newer is needed, and $$python is not: say which to use, as in make run PYTHON=python3.12" >&2; exit 2; }
 
 needs-EVENT:
 	@[ -n "$(EVENT)" ] || { echo "Say which event: make invoke EVENT=events/notifications/s3-put.json" >&2; exit 2; }

@@ -3,7 +3,7 @@
     invoke.py --event events/notifications/s3-put.json [--log events/logs/delete-guardrail.json]
 
 Wherever the event speaks of a log in the example bucket, that log is put there first.
-Exit status 1 if the function failed.
+Exit status 1 if the function failed or gave a message of the event back.
 """
 
 from __future__ import annotations
@@ -148,6 +148,31 @@ def cargo_lambda_invoke(event: str, port: int, environment: dict[str, str]) -> s
             raise InvokeFailed(f"No answer within {INVOKE_SECONDS} seconds.") from error
 
 
+def problems_in(lines: list[str]) -> list[str]:
+    """Why notifications were given back, in the words of the function's log."""
+    problems = []
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            entry = json.loads(line)
+            if isinstance(entry, dict) and entry.get("level") == "ERROR" and "problem" in entry:
+                problems.append(str(entry["problem"]))
+    return problems
+
+
+def messages_given_back(answer: str) -> int:
+    """How many messages of a queue the function's answer asks to be delivered again."""
+    try:
+        value = json.loads(answer)
+    except ValueError:
+        return 0
+    given_back = value.get("batchItemFailures") if isinstance(value, dict) else None
+    return len(given_back or [])
+
+
+def why(problems: list[str], otherwise: str) -> str:
+    return "\n".join(f"  {problem}" for problem in problems) or otherwise
+
+
 def invoke(event: str, log: bytes) -> None:
     with LocalAws() as aws:
         stack = ExampleStack(aws)
@@ -158,12 +183,13 @@ def invoke(event: str, log: bytes) -> None:
             try:
                 answer = cargo_lambda_invoke(event, port, environment)
             finally:
+                lines = output.new_lines()
                 report.heading("What the function wrote")
-                print("\n".join(output.new_lines()))
+                print("\n".join(lines))
         if answer.returncode != 0:
             # What follows sends the reader to cargo-lambda's forum, which did nothing wrong.
             error = answer.stderr.partition("Was this behavior unexpected?")[0].strip()
-            raise InvokeFailed(f"The function failed.\n{error}")
+            raise InvokeFailed(f"The function failed.\n{why(problems_in(lines), error)}")
         report.heading("What the function answered")
         print(answer.stdout.strip())
         for number, alert in enumerate(stack.alerts(), start=1):
@@ -173,6 +199,9 @@ def invoke(event: str, log: bytes) -> None:
         for number, finding in enumerate(findings, start=1):
             report.heading(f"Finding {number} of {len(findings)}")
             report.finding(finding)
+        if given_back := messages_given_back(answer.stdout):
+            problems = why(problems_in(lines), "  Its log does not say why.")
+            raise InvokeFailed(f"The function gave {given_back} of the event's messages back.\n{problems}")
         if not findings:
             report.heading("No finding")
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from example_stack import Alert, Finding
 
-# The sums that DESIGN promises of every ledger, by the names of its metrics.
+# The sums that must hold in every ledger, by the names of its metrics.
 LEDGER_SUMS = {
     "Logs": ("LogsAudited", "LogsSkipped", "LogsGone", "LogsDamaged", "LogsFailed"),
     "Records": ("RecordsMatched", "RecordsUnmatched", "RecordsUnreadable"),
@@ -20,6 +21,12 @@ LEDGER_SUMS = {
         "FindingsFailed",
     ),
 }
+
+# What a person reads at a glance; whatever is longer is cut where it is shown.
+WIDTH = 120
+MOST_CHARACTERS = 200
+KEPT_CHARACTERS = 160
+MOST_ITEMS = 2
 
 
 def heading(text: str) -> None:
@@ -46,7 +53,45 @@ def alert(message: Alert) -> None:
 
 
 def finding(message: Finding) -> None:
-    print(json.dumps(message.ocsf, indent=2, ensure_ascii=False))
+    print(laid_out(shortened(message.ocsf)))
+    print(f"\nCut at each … for reading. The message in the queue is whole: {size(message.ocsf):,} bytes.")
+
+
+def size(value: Any) -> int:
+    """Bytes of the value as the JSON that is sent."""
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def shortened(value: Any, name: str = "") -> Any:
+    """The value without what only a machine reads; a … and the number of bytes stand for all that is cut."""
+    if isinstance(value, dict):
+        if name == "data":
+            return f"… {size(value):,} bytes"
+        return {member: shortened(inner, member) for member, inner in value.items()}
+    if isinstance(value, list):
+        kept = [shortened(item) for item in value[:MOST_ITEMS]]
+        if rest := value[MOST_ITEMS:]:
+            kept.append(f"… {len(rest)} more, {size(rest):,} bytes")
+        return kept
+    if isinstance(value, str) and len(value) > MOST_CHARACTERS:
+        return f"{value[:KEPT_CHARACTERS]}… {len(value[KEPT_CHARACTERS:].encode()):,} bytes"
+    return value
+
+
+def laid_out(value: Any, indent: str = "", before: int = 0) -> str:
+    """JSON for people: what fits on a line is on one. `before` is the room that the member's name takes."""
+    flat = json.dumps(value, ensure_ascii=False)
+    if not value or not isinstance(value, (dict, list)) or len(indent) + before + len(flat) < WIDTH:
+        return flat
+    deeper = indent + "  "
+    if isinstance(value, dict):
+        names = [f"{json.dumps(name, ensure_ascii=False)}: " for name in value]
+        lines = [name + laid_out(inner, deeper, len(name)) for name, inner in zip(names, value.values(), strict=True)]
+        opening, closing = "{}"
+    else:
+        lines = [laid_out(inner, deeper) for inner in value]
+        opening, closing = "[]"
+    return f"{opening}\n{deeper}" + f",\n{deeper}".join(lines) + f"\n{indent}{closing}"
 
 
 def findings(messages: Sequence[Finding]) -> None:

@@ -81,6 +81,13 @@ def show(visits: list[Visit]) -> None:
     findings = [finding for visit in visits for finding in visit.findings]
     alerts = [alert for visit in visits for alert in visit.alerts]
     total = sum((visit.ledger for visit in visits), Counter[str]())
+    # The longest first: what a person came for is at the end, where the screen stands still.
+    if findings:
+        report.heading("The first finding, as a machine sees it (FindingsTopic, OCSF)")
+        report.finding(findings[0])
+    if alerts:
+        report.heading("The first alert, as a person sees it (AlertsTopic)")
+        report.alert(alerts[0])
     report.heading("Delivered logs: S3 took each and woke the real function with its own notification")
     report.table(
         ("log", "records", "findings", "alerts", "ms"),
@@ -95,12 +102,7 @@ def show(visits: list[Visit]) -> None:
             for visit in visits
         ],
     )
-    if alerts:
-        report.heading("The first alert, as a person sees it (AlertsTopic)")
-        report.alert(alerts[0])
     if findings:
-        report.heading("The first finding, as a machine sees it (FindingsTopic, OCSF)")
-        report.finding(findings[0])
         report.heading("All findings")
         report.findings(findings)
     report.heading("The ledger of all invocations")

@@ -760,6 +760,7 @@ class Alarms(unittest.TestCase):
         "findings-not-delivered": ["NumberOfNotificationsFailed"],
         "alerts-not-delivered": ["NumberOfNotificationsFailed"],
         "findings-unheard": ["NumberOfMessagesPublished", "NumberOfNotificationsDelivered"],
+        "alerts-unheard": ["NumberOfMessagesPublished", "NumberOfNotificationsDelivered"],
         "findings-unread": ["ApproximateAgeOfOldestMessage"],
         "undelivered-queue-not-empty": ["ApproximateNumberOfMessagesVisible"],
         "ledger-imbalance": ["LedgerImbalance"],
@@ -831,6 +832,7 @@ class Alarms(unittest.TestCase):
                 "findings-not-delivered": {"<FindingsTopic.TopicName>"},
                 "findings-unheard": {"<FindingsTopic.TopicName>"},
                 "alerts-not-delivered": {"<AlertsTopic.TopicName>"},
+                "alerts-unheard": {"<AlertsTopic.TopicName>"},
             },
         )
 
@@ -844,6 +846,13 @@ class Alarms(unittest.TestCase):
             self.assertEqual(alarm["Metrics"][0]["Expression"], "FILL(audited, 0)")
         # CloudWatch evaluates at most one day.
         self.assertLessEqual(max(TEMPLATE["Parameters"]["HoursWithoutLog"]["AllowedValues"]), 24)
+
+    def test_messages_that_nobody_receives_are_an_alarm(self):
+        for name in ("findings-unheard", "alerts-unheard"):
+            for parameters in ({}, {"AlertMailAddress": "security@example.com"}, {"FindingsQueueWanted": "no"}):
+                alarm = self.alarms(**parameters)[name]
+                self.assertEqual(alarm["Metrics"][0]["Expression"], "IF(FILL(published, 0) > 0 AND FILL(delivered, 0) < 1, 1, 0)")
+                self.assertEqual(alarm["OKActions"], ["<OperationsTopic.Ref>"])
 
     def test_only_silence_breaches_by_missing_data(self):
         for name, alarm in self.alarms(**WAYS["existing bucket"], MaximumConcurrency="10").items():
