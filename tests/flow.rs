@@ -82,6 +82,7 @@ struct MemoryTopics {
     alerts: Mutex<Vec<Vec<String>>>,
     refuse_findings: bool,
     refuse_alerts: bool,
+    alerts_hang: bool,
     answers_nothing: bool,
 }
 
@@ -98,6 +99,9 @@ impl Publisher for &MemoryTopics {
     }
 
     async fn alert(&self, findings: &[&Finding], _: usize) -> Result<(), String> {
+        if self.alerts_hang {
+            std::future::pending::<()>().await;
+        }
         if self.refuse_alerts {
             return Err("an alert was not published: no".to_owned());
         }
@@ -585,6 +589,18 @@ async fn what_there_is_no_time_for_comes_again_and_the_ledger_says_so() {
     assert_eq!(given_back(&invocation), ["m2"]);
     assert_eq!((bench.titles(), bench.alerts().len()), (vec![DELETED.to_owned()], 1));
     assert_eq!((invocation.ledger.logs.audited, invocation.ledger.logs.failed), (1, 1));
+}
+
+/// A topic that does not answer must not take the ledger with it.
+#[tokio::test(start_paused = true)]
+async fn an_alert_that_hangs_is_given_up_before_lambda_kills_us() {
+    let mut bench = Bench::with("one", bad_log());
+    bench.topics.alerts_hang = true;
+    let started = tokio::time::Instant::now();
+    let invocation = bench.handler().handle(s3(&["one"]), Duration::from_secs(30)).await;
+    assert!(started.elapsed() < Duration::from_secs(30));
+    assert!(invocation.answer.unwrap_err().to_string().contains("an alert was not published in time"));
+    assert_eq!((invocation.ledger.findings.published, invocation.ledger.alerts_failed), (1, 1));
 }
 
 #[tokio::test]

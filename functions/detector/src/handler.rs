@@ -142,7 +142,9 @@ impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Sync> Handler<B,
     /// Handles one event within the time that is left for it. Every part of it is handled, whatever becomes of the others;
     /// for what there is no time, the event comes again.
     pub async fn handle(&self, payload: Value, time_left: Duration) -> Invocation {
-        let deadline = Instant::now() + time_left - FOR_THE_END.min(time_left / 4);
+        let end_of_time = Instant::now() + time_left;
+        let deadline = end_of_time - FOR_THE_END.min(time_left / 4);
+        let last_word = end_of_time - Duration::from_secs(1).min(time_left / 8);
         let mut wake = notification::decode(payload);
         let alert_threshold = self.config.alerts_topic_arn.is_some().then(|| self.config.alert_min_severity.as_str());
         let mut ledger = Ledger { items: wake.notices.len() as u64, alert_threshold, ..Ledger::default() };
@@ -155,16 +157,18 @@ impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Sync> Handler<B,
 
         let published = &Mutex::new(HashSet::new());
         let mut told = Told::default();
-        let InForce { rule_set, refused } = match self.rules.in_force().await {
-            Ok(in_force) => in_force,
-            // Nothing can be judged, so nothing is said to have been: all of it comes again.
-            Err(why) => {
-                failures.iter_mut().for_each(|problems| problems.push(why.clone()));
-                ledger.logs.total = objects.len() as u64;
-                ledger.logs.failed = ledger.logs.total;
-                return end(wake.from_queue, &wake.notices, failures, ledger, "none");
-            }
-        };
+        let in_force = tokio::time::timeout_at(deadline, self.rules.in_force()).await;
+        let InForce { rule_set, refused } =
+            match in_force.unwrap_or_else(|_| Err("the rules were not read in time".to_owned())) {
+                Ok(in_force) => in_force,
+                // Nothing can be judged, so nothing is said to have been: all of it comes again.
+                Err(why) => {
+                    failures.iter_mut().for_each(|problems| problems.push(why.clone()));
+                    ledger.logs.total = objects.len() as u64;
+                    ledger.logs.failed = ledger.logs.total;
+                    return end(wake.from_queue, &wake.notices, failures, ledger, "none");
+                }
+            };
         let rule_set = &*rule_set;
         let refused_told = self.tell_refused_rules(&refused, rule_set, &mut ledger, &mut failures, &mut told).await;
         let mut waiting: HashMap<usize, (usize, String)> = objects
@@ -185,7 +189,7 @@ impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Sync> Handler<B,
             let settled = Settled { notice, end, findings: Vec::new(), audited: None, shadowed: 0, superseded: 0 };
             self.enter(settled, &mut ledger, &mut failures, &mut told);
         }
-        let alerted = self.alert(&mut ledger, &mut failures, told).await;
+        let alerted = self.alert(&mut ledger, &mut failures, told, last_word).await;
         if alerted {
             self.refused_told.lock().unwrap_or_else(PoisonError::into_inner).extend(refused_told);
         }
@@ -410,12 +414,13 @@ impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Sync> Handler<B,
 
     /// One message to people for the whole invocation: above ten mails a second SNS gives a mailbox up. Answers whether
     /// everybody who should be told is.
-    async fn alert(&self, ledger: &mut Ledger, failures: &mut [Vec<String>], told: Told) -> bool {
+    async fn alert(&self, ledger: &mut Ledger, failures: &mut [Vec<String>], told: Told, last_word: Instant) -> bool {
         if told.worst.is_empty() {
             return true;
         }
         let findings: Vec<&Finding> = told.worst.iter().collect();
-        match self.publisher.alert(&findings, told.more).await {
+        let alerting = tokio::time::timeout_at(last_word, self.publisher.alert(&findings, told.more));
+        match alerting.await.unwrap_or_else(|_| Err("an alert was not published in time".to_owned())) {
             Ok(()) => {
                 ledger.alerts_published += 1;
                 true

@@ -21,9 +21,11 @@ const MOST_RECORD_BYTES: usize = 256 * 1024;
 /// Bytes of whole records that all findings of a log keep together: what an attacker sends must not fill our memory. What is
 /// left out still stands in the log, and the finding says where.
 const MOST_BYTES_OF_ALL: usize = 16 * 1024 * 1024;
-/// Different targets that one actor may try in vain with one rule before the rest becomes one finding. Otherwise whoever is
+/// Different targets that one actor may try in vain with one call before the rest becomes one finding. Otherwise whoever is
 /// denied everything could bury a finding under a million others.
 const MOST_VAIN_TARGETS: usize = 100;
+/// Parts of a key before its targets: actor, credential, account, Region, source, name, error.
+const STORY_PARTS: usize = 7;
 /// eventIDs that a finding names.
 const MOST_EVENT_IDS: usize = 1_000;
 
@@ -66,8 +68,8 @@ pub(crate) struct Groups<'r> {
     rule_set: &'r RuleSet,
     groups: HashMap<Key, Group>,
     superseded: HashSet<Key>,
-    /// How many findings each rule, actor and outcome other than success has.
-    vain: HashMap<(usize, String, Outcome), usize>,
+    /// How many targets were tried in vain in each story.
+    vain: HashMap<Key, usize>,
     /// Bytes of whole records that may still be kept.
     bytes_left: usize,
 }
@@ -86,8 +88,8 @@ impl<'r> Groups<'r> {
     /// Takes a record on which these rules fire; `bytes` are the record as it stood in the log.
     ///
     /// One record gives one finding a family: the rule with the highest severity, and of equal ones the first. A rule that
-    /// names no family stands for itself, so that no two rules of a user's
-    /// supersede each other by accident; a rule that is only watched supersedes none that is in force.
+    /// names no family stands for itself, so that no two rules of a user's supersede each other by accident; a rule that is
+    /// only watched supersedes none that is in force.
     pub(crate) fn add(&mut self, record: &Record<'_>, bytes: &[u8], fired: &[Fired]) {
         let outcome = Outcome::of(record);
         let mut families: HashMap<Family<'_>, Vec<(u8, &Fired)>> = HashMap::new();
@@ -112,7 +114,7 @@ impl<'r> Groups<'r> {
                 self.superseded.insert(key);
             }
             let key = self.key(first.position, record, &actor, outcome);
-            let key = self.folded(key, first.position, &actor);
+            let key = self.folded(key);
             let group = self.groups.entry(key).or_insert_with(|| Group::new(record, actor.clone()));
             group.add(record, bytes, first, &mut self.bytes_left);
             group.related.extend(related);
@@ -129,19 +131,24 @@ impl<'r> Groups<'r> {
     }
 
     /// The key itself or, after too many targets tried in vain, the one that stands for all further ones.
-    fn folded(&mut self, key: Key, position: usize, actor: &Actor) -> Key {
+    fn folded(&mut self, key: Key) -> Key {
         if key.outcome == Outcome::Success || self.groups.contains_key(&key) {
             return key;
         }
-        let tried = self.vain.entry((position, actor.uid.clone(), key.outcome)).or_default();
+        // Only targets are folded: whose account it was, and what was refused, is never mixed.
+        let mut story = key.clone();
+        story.parts.truncate(STORY_PARTS);
+        let tried = self.vain.entry(story.clone()).or_default();
         *tried += 1;
         if *tried <= MOST_VAIN_TARGETS {
             return key;
         }
-        Key { parts: vec![actor.uid.clone(), "more targets".to_owned()], ..key }
+        story.parts.push("more targets".to_owned());
+        story
     }
 
     fn key(&self, position: usize, record: &Record<'_>, actor: &Actor, outcome: Outcome) -> Key {
+        // The first STORY_PARTS, whatever the call.
         let mut parts = vec![
             actor.uid.clone(),
             actor.credential.clone().unwrap_or_default(),
