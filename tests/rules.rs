@@ -63,6 +63,10 @@ fn every_built_in_rule_says_all_that_a_finding_needs() {
         assert!(!about.description.is_empty() && !about.respond.is_empty(), "{}", rule.path);
         assert!(!about.references.is_empty() && !about.false_positives.is_empty(), "{}", rule.path);
         assert!(about.tags.iter().any(|tag| tag.starts_with("attack.t")), "{}: ATT&CK", rule.path);
+        // What CloudTrail can hide must not be asked for without a thought of it.
+        let hideable = |field: &String| field.starts_with("requestParameters") || field.starts_with("responseElements");
+        let text = fs::read_to_string(repository(&rule.path)).unwrap();
+        assert!(!rule.fields.iter().any(hideable) || text.contains("when_hidden:"), "{}: when_hidden", rule.path);
     }
 }
 
