@@ -272,7 +272,7 @@ fn remediation(about: &About) -> Option<Value> {
 fn attack(tag: &str) -> Option<Value> {
     let (uid, version) = if let Some(id) = tag.strip_prefix("attack.t") {
         // Version 19 replaced T1562 by T1685 and its neighbours; either number alone is unknown to half of all tools.
-        let version = if id.starts_with("1562") { "18.1" } else { "19.0" };
+        let version = if id.starts_with("1562") { "18" } else { "19" };
         (format!("T{id}"), Some(version))
     } else {
         (format!("AML.T{}", tag.strip_prefix("atlas.aml.t")?), None)
