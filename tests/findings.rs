@@ -396,6 +396,33 @@ fn what_is_not_kept_is_marked_and_can_be_found() {
     }
 }
 
+/// Written as an escape, a character takes twice its bytes: the limit is that of what is written.
+#[test]
+fn escapes_do_not_outgrow_a_message() {
+    for text in ["\u{ffff}", "\u{fffe}", "\u{0}"] {
+        let audited = found(&[delete_guardrail(1, &json!({"userAgent": text.repeat(15_000)}))]);
+        for (limit, form) in [(255 * 1024, Form::Full), (32 * 1024, Form::Full), (255 * 1024, Form::Minimal)] {
+            let json = only(&audited).to_ocsf(limit, form);
+            assert!(json.len() <= limit, "{text:?}: {} bytes for {limit}", json.len());
+        }
+    }
+}
+
+/// A keyword is looked for in every value, and no nesting hides one.
+#[test]
+fn nesting_hides_nothing_from_a_keyword() {
+    let rules = detection::rules::RuleSet::load_only([detection::rules::RuleFile {
+        path: "mine.yml".to_owned(),
+        text: "title: T\nid: 5cf5d7ea-ef4c-4a6e-8d4b-0c1a7f0d1b11\nlogsource:\n    product: aws\n    service: cloudtrail\ndetection:\n    keywords:\n        - mallory\n    condition: keywords\nlevel: high\n".to_owned(),
+        origin: detection::rules::Origin::Outside,
+    }]);
+    let record = delete_guardrail(1, &json!({})).to_string();
+    let deep = format!(r#""requestParameters":{{"x":{}1{},"#, "[".repeat(200), "]".repeat(200));
+    let text = format!(r#"{{"Records":[{}]}}"#, record.replacen(r#""requestParameters":{"#, &deep, 1));
+    let audited = crate::samples::audit_with(&rules.rule_set, text.as_bytes(), &key("log"));
+    assert_eq!(only(&audited).title(), "T (success)");
+}
+
 #[test]
 fn an_event_that_is_delivered_twice_counts_once() {
     let record = delete_guardrail(1, &json!({}));

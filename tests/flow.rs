@@ -83,11 +83,15 @@ struct MemoryTopics {
     refuse_findings: bool,
     refuse_alerts: bool,
     alerts_hang: bool,
+    findings_hang: bool,
     answers_nothing: bool,
 }
 
 impl Publisher for &MemoryTopics {
     async fn publish(&self, findings: &[Finding]) -> Vec<Result<(), String>> {
+        if self.findings_hang {
+            std::future::pending::<()>().await;
+        }
         if self.refuse_findings {
             return vec![Err("a finding was not published: no".to_owned()); findings.len()];
         }
@@ -589,6 +593,21 @@ async fn what_there_is_no_time_for_comes_again_and_the_ledger_says_so() {
     assert_eq!(given_back(&invocation), ["m2"]);
     assert_eq!((bench.titles(), bench.alerts().len()), (vec![DELETED.to_owned()], 1));
     assert_eq!((invocation.ledger.logs.audited, invocation.ledger.logs.failed), (1, 1));
+}
+
+/// Neither must one that does not take the findings about rule files, which come before all others.
+#[tokio::test(start_paused = true)]
+async fn a_findings_topic_that_hangs_is_given_up_in_time() {
+    let mut bench = Bench::with("one", bad_log());
+    bench.topics.findings_hang = true;
+    bench.rule_files =
+        vec![RuleFile { path: "mine.yml".to_owned(), text: "title: [".to_owned(), origin: Origin::Outside }];
+    let started = tokio::time::Instant::now();
+    let invocation = bench.handler().handle(s3(&["one"]), Duration::from_secs(30)).await;
+    assert!(started.elapsed() < Duration::from_secs(30));
+    assert!(invocation.answer.is_err());
+    assert_eq!(invocation.ledger.imbalances(), Vec::<String>::new());
+    assert_eq!((invocation.ledger.logs.failed, invocation.ledger.rule_files_refused), (1, 1));
 }
 
 /// A topic that does not answer must not take the ledger with it.

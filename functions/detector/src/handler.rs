@@ -170,7 +170,13 @@ impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Sync> Handler<B,
                 }
             };
         let rule_set = &*rule_set;
-        let refused_told = self.tell_refused_rules(&refused, rule_set, &mut ledger, &mut failures, &mut told).await;
+        ledger.rule_files_refused = refused.len() as u64;
+        let telling = self.tell_refused_rules(&refused, rule_set, &mut ledger, &mut failures, &mut told);
+        let refused_told = tokio::time::timeout_at(deadline, telling).await.unwrap_or_else(|_| {
+            let why = "a finding about a rule file was not published in time";
+            failures.iter_mut().for_each(|problems| problems.push(why.to_owned()));
+            Vec::new()
+        });
         let mut waiting: HashMap<usize, (usize, String)> = objects
             .iter()
             .enumerate()
@@ -326,7 +332,6 @@ impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Sync> Handler<B,
         failures: &mut [Vec<String>],
         told: &mut Told,
     ) -> Vec<String> {
-        ledger.rule_files_refused = refused.len() as u64;
         let now = (self.clock)();
         let day = now.div_euclid(24 * 60 * 60 * 1_000);
         let findings = refused.iter().map(|refused| {

@@ -30,7 +30,8 @@ impl Finding {
     /// The finding as OCSF JSON of at most `limit` bytes.
     ///
     /// What does not fit is left out from the evidence inwards, eventIDs last of all, and `unmapped.trimmed` names what
-    /// was; log and eventIDs say where the rest stands. Any limit from 32 KiB up is kept, whatever the records hold: what is left at the end is a few dozen texts of 256 bytes.
+    /// was; log and eventIDs say where the rest stands. Any limit from 32 KiB up is kept, whatever the records hold: what is
+    /// left at the end is a few dozen texts of 256 bytes.
     #[must_use]
     pub fn to_ocsf(&self, limit: usize, form: Form) -> String {
         let mut value = self.ocsf();
@@ -50,7 +51,7 @@ impl Finding {
             ("event_ids", |value, limit| {
                 let mut left =
                     value.pointer("/finding_info/related_events").and_then(Value::as_array).map_or(0, Vec::len);
-                while left > 0 && value.to_string().len() > limit {
+                while left > 0 && written(value).len() > limit {
                     left /= 2;
                     keep_first(value, "/finding_info/related_events", left);
                 }
@@ -60,13 +61,13 @@ impl Finding {
             Form::Full => (limit, false),
             Form::Minimal => (limit.min(32 * 1024), true),
         };
-        // The mark is there before the size is taken, so that it cannot be what makes the message too large.
+        // Room for the mark that says what was left out.
         let room = limit.saturating_sub(128);
         let mut trimmed = Vec::new();
         if self.matched().is_some_and(|matched| matched.records.is_empty()) {
             trimmed.push("records");
         }
-        let mut json = value.to_string();
+        let mut json = written(&value);
         for (name, step) in steps {
             // The minimal form goes without all that may be at fault; nothing is at fault in eventIDs and short lists.
             let must = all && matches!(name, "records" | "evidences" | "text" | "counts");
@@ -77,17 +78,13 @@ impl Finding {
             if !trimmed.contains(&name) {
                 trimmed.push(name);
             }
-            json = value.to_string();
+            json = written(&value);
         }
         if !trimmed.is_empty() {
             if let Some(Value::Object(unmapped)) = value.get_mut("unmapped") {
                 unmapped.insert("trimmed".to_owned(), json!(trimmed));
             }
-            json = value.to_string();
-        }
-        // Valid JSON, and no character for some of those who read it: SQS takes U+FFFD and nothing between it and U+10000.
-        if json.contains(['\u{fffe}', '\u{ffff}']) {
-            json = json.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff");
+            json = written(&value);
         }
         json
     }
@@ -421,9 +418,19 @@ fn observables(matched: &Matched) -> Vec<Value> {
     observables
 }
 
+/// The JSON that is sent. U+FFFE and U+FFFF are valid in it, and no characters for some of those who read it (SQS takes U+FFFD
+/// and nothing between it and U+10000), so they are written as escapes.
+fn written(value: &Value) -> String {
+    let json = value.to_string();
+    if json.contains(['\u{fffe}', '\u{ffff}']) {
+        return json.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff");
+    }
+    json
+}
+
 /// Leaves whole records out, the last ones first, until the finding fits.
 fn drop_records(value: &mut Value, limit: usize) {
-    let mut size = value.to_string().len();
+    let mut size = written(value).len();
     let Some(Value::Array(evidences)) = value.get_mut("evidences") else { return };
     for evidence in evidences.iter_mut().rev() {
         if size <= limit {
@@ -431,7 +438,7 @@ fn drop_records(value: &mut Value, limit: usize) {
         }
         let Some(members) = evidence.as_object_mut().filter(|members| members.contains_key("api")) else { continue };
         if let Some(record) = members.remove("data") {
-            size = size.saturating_sub(record.to_string().len());
+            size = size.saturating_sub(written(&record).len());
         }
     }
 }

@@ -20,7 +20,10 @@ use self::{
     fields::{Field, Scalar, Slot, TREES, Values},
 };
 use super::check::Fault;
-use crate::{operations::Operations, record::is_hidden_literal};
+use crate::{
+    operations::Operations,
+    record::{document, is_hidden_literal},
+};
 
 /// What a rule says of a record.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -102,7 +105,7 @@ pub(super) struct Reading<'de> {
 }
 
 /// Every value of a record, wherever it stands.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Everything {
     scalars: Vec<Scalar<'static>>,
     /// The record does not show all that the caller sent and got.
@@ -112,8 +115,12 @@ struct Everything {
 impl Reading<'_> {
     fn read_everything(&mut self) {
         if self.everything.is_none() {
-            let everything = serde_json::from_slice(self.record).map(|record| Everything::of(&record, self.operations));
-            self.everything = Some(everything.unwrap_or_default());
+            let everything = match document(self.record) {
+                Ok(record) => Everything::of(&record, self.operations),
+                // What cannot be searched may hold anything: never a quiet "no".
+                Err(_) => Everything { scalars: Vec::new(), hidden: true },
+            };
+            self.everything = Some(everything);
         }
     }
 }
