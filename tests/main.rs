@@ -2,6 +2,7 @@
 //!
 //! - [`rules`]: every built-in rule holds its proof, every wrong rule is refused, looking rules up loses none
 //! - [`sigma`]: Sigma as the standard defines it, one case a feature; [`sigma_oracles`]: the same asked of other engines
+//! - [`lists`]: approved lists and the fields that are worked out of a record, as rules use them
 //! - [`findings`]: grouping, ids, severity, sizes, and that everything that leaves is valid OCSF and harmless text
 //! - [`notifications`]: every file in `events/notifications` says what it should
 //! - [`flow`]: whole invocations between in-memory edges, every row of the README's failures among them
@@ -18,6 +19,7 @@ mod edges;
 mod end_to_end;
 mod findings;
 mod flow;
+mod lists;
 mod notifications;
 mod ocsf_schema;
 mod publishing;

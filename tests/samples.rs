@@ -85,7 +85,7 @@ pub(crate) fn ordinary(n: u32) -> Value {
     delete_guardrail(n, &json!({"eventSource": "s3.amazonaws.com", "eventName": "ListBuckets", "readOnly": true}))
 }
 
-fn merge(target: &mut Value, change: &Value) {
+pub(crate) fn merge(target: &mut Value, change: &Value) {
     match (target, change) {
         (Value::Object(target), Value::Object(change)) => {
             for (name, value) in change {

@@ -54,12 +54,16 @@ pub(crate) fn check(folder: &Path, require_proof: bool) -> io::Result<Ended> {
 }
 
 pub(crate) fn test(folder: &Path) -> io::Result<Ended> {
-    let loaded = load_only(folder)?;
+    let (files, unread) = read(folder)?;
+    let mut loaded = RuleSet::load_only(files.iter().cloned());
+    loaded.refused.extend(unread);
+    tell(&loaded);
     let none = loaded.rule_set.rules().is_empty();
     let mut ended = if loaded.refused.is_empty() && !none { Ended::Clean } else { Ended::NotRead };
     let (mut proven, mut unproven) = (0, 0);
     let mut out = io::stdout().lock();
-    for (position, rule) in loaded.rule_set.rules().iter().enumerate() {
+    for rule in loaded.rule_set.rules() {
+        let Some(file) = files.iter().find(|file| file.path == rule.path) else { continue };
         let path = proof_path(&rule.path);
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
@@ -71,7 +75,7 @@ pub(crate) fn test(folder: &Path) -> io::Result<Ended> {
             Err(error) => return Err(error),
         };
         let failures = match Proof::parse(&text) {
-            Ok(proof) => proof.failures(&loaded.rule_set, position),
+            Ok(proof) => proof.failures(file),
             Err(error) => vec![format!("{}: {error}", path.display())],
         };
         if failures.is_empty() {
@@ -92,14 +96,6 @@ pub(crate) fn test(folder: &Path) -> io::Result<Ended> {
 /// `NAME.yml` has its proof in `NAME.proof.json`.
 fn proof_path(rule: &str) -> std::path::PathBuf {
     Path::new(rule).with_extension("proof.json")
-}
-
-fn load_only(folder: &Path) -> io::Result<Loaded> {
-    let (files, unread) = read(folder)?;
-    let mut loaded = RuleSet::load_only(files);
-    loaded.refused.extend(unread);
-    tell(&loaded);
-    Ok(loaded)
 }
 
 /// The rules of a folder; none at all is a mistake in its name.

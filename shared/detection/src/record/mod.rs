@@ -1,6 +1,7 @@
 //! One record of a delivered log: typed answers to what findings ask of it. Knows nothing of rules.
 
 mod actor;
+mod derived;
 mod mend;
 mod outcome;
 mod target;
@@ -9,6 +10,7 @@ use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 pub use actor::Actor;
+pub(crate) use derived::{DERIVED, Derived, Held, Own, model_name};
 pub(crate) use mend::{document, legible};
 pub use outcome::Outcome;
 pub use target::Resource;

@@ -16,6 +16,7 @@ pub(super) struct Attributes {
     pub(super) respond: Vec<String>,
     pub(super) when_hidden: WhenHidden,
     pub(super) stage: Stage,
+    pub(super) requires_lists: Vec<String>,
     /// Attributes that mean nothing here. Sigma allows them; a misspelt one of ours would hide among them.
     pub(super) unknown: Vec<String>,
 }
@@ -41,6 +42,12 @@ impl Attributes {
                             let remedy = "write `shadow` or `live`, which is the default";
                             return Err(Fault::new(name, "`stage` is neither", remedy));
                         }
+                    }
+                }
+                "requires_list" => {
+                    attributes.requires_lists = match value.as_str() {
+                        Some(list) => vec![list.to_owned()],
+                        None => texts(name, value)?,
                     }
                 }
                 "when_hidden" => {

@@ -2,6 +2,8 @@
 
 use rsigma_parser::{Detection, DetectionItem, Modifier, SigmaRule, SigmaValue, Status};
 
+use crate::record::DERIVED;
+
 /// A rule file that was left out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{path}{}: {problem}; {remedy}", line.map_or(String::new(), |line| format!(":{line}")))]
@@ -87,6 +89,11 @@ fn check_item(name: &str, item: &DetectionItem) -> Result<(), Fault> {
             "give it a value, or take it out",
         ));
     }
+    if field.starts_with("derived.") && !DERIVED.iter().any(|(name, _)| *name == field) {
+        let known: Vec<&str> = DERIVED.iter().map(|(name, _)| *name).collect();
+        let problem = format!("`{field}` in `{name}` is no derived field");
+        return Err(Fault::new(field, problem, format!("use one of {}", known.join(", "))));
+    }
     for modifier in &item.field.modifiers {
         let (word, problem, remedy) = match modifier {
             Modifier::Wide | Modifier::Utf16 | Modifier::Utf16be => {
@@ -94,9 +101,6 @@ fn check_item(name: &str, item: &DetectionItem) -> Result<(), Fault> {
             }
             Modifier::WindAsh => {
                 ("windash", "`windash`, and CloudTrail records no Windows command lines", "take it out")
-            }
-            Modifier::Expand => {
-                ("expand", "`expand`, and there are no lists to expand it from", "write the values out")
             }
             Modifier::Week => ("week", "`week`, which Sigma does not define exactly", "use `day` and `month`"),
             _ => continue,

@@ -12,6 +12,7 @@ use super::{
     check::{self, Fault},
     engine::Engine,
     index::Index,
+    lists::{self, Lists},
     one_lower,
 };
 use crate::{ids, operations::Operations};
@@ -70,12 +71,12 @@ pub(super) fn is_builtin(text: &str) -> bool {
     BUILTIN.iter().any(|(_, builtin)| *builtin == text)
 }
 
-pub(super) fn load(files: impl IntoIterator<Item = RuleFile>) -> Loaded {
-    let (mut rules, mut engine, mut index): (Vec<Rule>, _, _) = (Vec::new(), Engine::default(), Index::default());
+pub(super) fn load(files: impl IntoIterator<Item = RuleFile>, lists: Lists) -> Loaded {
+    let (mut rules, mut engine, mut index): (Vec<Rule>, _, _) = (Vec::new(), Engine::new(&lists), Index::default());
     let (mut refused, mut warnings) = (Vec::new(), Vec::new());
     let (mut ids, mut hash) = (HashMap::new(), Sha256::new());
     for file in files {
-        match read(&file, &mut warnings) {
+        match read(&file, &lists, &mut warnings) {
             Ok((rule, _)) if ids.contains_key(&rule.about.id) => {
                 let other = ids.get(&rule.about.id).map(String::as_str).unwrap_or_default();
                 let remedy = "give each rule an id of its own";
@@ -87,7 +88,9 @@ pub(super) fn load(files: impl IntoIterator<Item = RuleFile>) -> Loaded {
                     refused.push(fault.at(&file.path, &file.text));
                     continue;
                 }
-                index.add(rules.len(), &sigma.detection);
+                if rule.waits_for.is_none() {
+                    index.add(rules.len(), &sigma.detection);
+                }
                 ids.insert(rule.about.id.clone(), rule.path.clone());
                 rules.push(rule);
                 // The length keeps one file's end from being another's beginning.
@@ -97,20 +100,28 @@ pub(super) fn load(files: impl IntoIterator<Item = RuleFile>) -> Loaded {
             Err(fault) => refused.push(fault.at(&file.path, &file.text)),
         }
     }
+    for (name, entries) in lists.iter() {
+        for text in std::iter::once(name).chain(entries.iter().map(String::as_str)) {
+            hash.update((text.len() as u64).to_be_bytes());
+            hash.update(text.as_bytes());
+        }
+    }
     let version = ids::hex(&hash.finalize()).chars().take(12).collect();
     // A test reads the committed list. Without it no required member would be known, and every call would be an unknown
     // operation: loud, not silent.
     let operations = Operations::builtin().unwrap_or_default();
-    Loaded { rule_set: RuleSet { rules, engine, index, version, operations }, refused, warnings }
+    Loaded { rule_set: RuleSet { rules, engine, index, version, operations, lists }, refused, warnings }
 }
 
-fn read(file: &RuleFile, warnings: &mut Vec<Warning>) -> Result<(Rule, SigmaRule), Fault> {
+fn read(file: &RuleFile, lists: &Lists, warnings: &mut Vec<Warning>) -> Result<(Rule, SigmaRule), Fault> {
     if file.text.len() as u64 > MAX_FILE_BYTES {
         return Err(Fault::new("", "it is larger than 1 MiB", "split it"));
     }
-    let sigma = parse(&file.text)?;
+    let mut sigma = parse(&file.text)?;
     check::check(&sigma)?;
+    lists::expand(&mut sigma.detection, lists)?;
     let attributes = Attributes::of(&sigma)?;
+    let waits_for = waits_for(attributes.requires_lists, lists)?;
 
     let mut warn = |text: String| warnings.push(Warning { path: file.path.clone(), text });
     let mut fields = Vec::new();
@@ -166,14 +177,34 @@ fn read(file: &RuleFile, warnings: &mut Vec<Warning>) -> Result<(Rule, SigmaRule
         level_failed: attributes.level_failed.unwrap_or(unsuccessful),
         group_by: attributes.group_by,
         when_hidden: attributes.when_hidden,
+        waits_for,
     };
     Ok((rule, sigma))
 }
 
+/// The first of the lists that a rule requires that is empty.
+fn waits_for(required: Vec<String>, lists: &Lists) -> Result<Option<String>, Fault> {
+    for name in required {
+        match lists.get(&name) {
+            None => {
+                let problem = format!("it requires the list `{name}`, which is not there");
+                return Err(Fault::new("requires_list", problem, format!("put `{name}:` into your lists")));
+            }
+            Some([]) => return Ok(Some(name)),
+            Some(_) => {}
+        }
+    }
+    Ok(None)
+}
+
+/// The parser's messages can be drawings of several lines.
+pub(super) fn in_one_line(error: &str) -> String {
+    error.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn parse(text: &str) -> Result<SigmaRule, Fault> {
     let wrong = |error: &str| {
-        // The parser's messages can be drawings of several lines.
-        let error = error.split_whitespace().collect::<Vec<_>>().join(" ");
+        let error = in_one_line(error);
         Fault::new(quoted(&error).unwrap_or_default(), error.clone(), "see sigmahq.io/docs for how a rule is written")
     };
     let collection = parse_sigma_yaml(text).map_err(|error| wrong(&error.to_string()))?;

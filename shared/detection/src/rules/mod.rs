@@ -5,6 +5,7 @@ mod check;
 mod engine;
 mod folder;
 mod index;
+mod lists;
 mod load;
 pub mod proof;
 mod shelf;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 pub use check::Refused;
 pub use engine::Verdict;
 pub use folder::read_folder;
+pub use lists::Lists;
 pub use load::{Origin, RuleFile, Warning};
 pub use rsigma_parser::Level;
 pub use shelf::Shelf;
@@ -78,6 +80,8 @@ pub struct Rule {
     pub group_by: Vec<String>,
     /// What it does where something that it reads is not visible.
     pub when_hidden: WhenHidden,
+    /// The list without which it makes no sense and that is empty: it is asked of no record as long as it is.
+    pub waits_for: Option<String>,
 }
 
 /// What a rule does where it stays undecided because something that it reads is not visible.
@@ -98,6 +102,7 @@ pub struct RuleSet {
     index: Index,
     version: String,
     operations: Operations,
+    lists: Lists,
 }
 
 /// A rule set, and what was wrong with the files it was made from.
@@ -115,14 +120,26 @@ impl RuleSet {
     /// The rules built into this library, and those of `more`. A wrong file is left out alone.
     #[must_use]
     pub fn load(more: impl IntoIterator<Item = RuleFile>) -> Loaded {
+        Self::load_with(more, Lists::builtin())
+    }
+
+    /// The same with other lists.
+    #[must_use]
+    pub fn load_with(more: impl IntoIterator<Item = RuleFile>, lists: Lists) -> Loaded {
         // Our own folder is a folder like any other; its rules are not taken twice.
-        load::load(load::builtin().chain(more.into_iter().filter(|file| !load::is_builtin(&file.text))))
+        load::load(load::builtin().chain(more.into_iter().filter(|file| !load::is_builtin(&file.text))), lists)
     }
 
     /// Only the given rules.
     #[must_use]
     pub fn load_only(files: impl IntoIterator<Item = RuleFile>) -> Loaded {
-        load::load(files)
+        Self::load_only_with(files, Lists::builtin())
+    }
+
+    /// Only the given rules, with other lists.
+    #[must_use]
+    pub fn load_only_with(files: impl IntoIterator<Item = RuleFile>, lists: Lists) -> Loaded {
+        load::load(files, lists)
     }
 
     /// Every rule, in the order of loading.
@@ -135,6 +152,17 @@ impl RuleSet {
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// The rules that are asked of no record because a list that they require is empty.
+    pub fn waiting(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter().filter(|rule| rule.waits_for.is_some())
+    }
+
+    /// The lists that its rules were read with.
+    #[must_use]
+    pub fn lists(&self) -> &Lists {
+        &self.lists
     }
 
     /// What is known about Bedrock's operations.

@@ -1,11 +1,13 @@
 //! The proof beside a rule: records that it must match, with the expected outcome and severity, and records that it must
 //! ignore. Knows the format (`rules/README.md`) and asks the same engine as everybody.
 
+use std::collections::BTreeMap;
+
 use rsigma_parser::Level;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::RuleSet;
+use super::{Lists, RuleFile, RuleSet};
 use crate::{
     finding::severity_of,
     record::{Outcome, Record},
@@ -18,6 +20,9 @@ pub struct Proof {
     /// A whole record, which a case changes by a JSON merge patch (RFC 7396).
     #[serde(default)]
     base: Option<Value>,
+    /// Lists in place of those with the same names: what a rule is held to does not change with yours.
+    #[serde(default)]
+    lists: BTreeMap<String, Vec<String>>,
     /// What the rule must match.
     pub matches: Vec<Match>,
     /// What the rule must not match.
@@ -63,10 +68,25 @@ impl Proof {
         (self.matches.len(), self.ignores.len())
     }
 
-    /// Every case of the rule at `position` that does not hold, with the part of the condition that says no. Empty: the rule
-    /// is proven.
+    /// Every case of a rule that does not hold, with the part of the condition that says no. Empty: the rule is proven.
     #[must_use]
-    pub fn failures(&self, rule_set: &RuleSet, position: usize) -> Vec<String> {
+    pub fn failures(&self, rule: &RuleFile) -> Vec<String> {
+        let mut lists = Lists::builtin();
+        for (name, entries) in &self.lists {
+            lists.put(name, entries.clone());
+        }
+        let loaded = RuleSet::load_only_with([rule.clone()], lists);
+        if let Some(refused) = loaded.refused.first() {
+            return vec![refused.to_string()];
+        }
+        let mut failures = self.failing(&loaded.rule_set, 0);
+        if let Some(name) = loaded.rule_set.waiting().find_map(|rule| rule.waits_for.as_deref()) {
+            failures.push(format!("the rule waits for the list `{name}`; give it some entries under `lists`"));
+        }
+        failures
+    }
+
+    fn failing(&self, rule_set: &RuleSet, position: usize) -> Vec<String> {
         let mut failures = Vec::new();
         if self.matches.is_empty() || self.ignores.is_empty() {
             failures.push("it needs a record to match and one to ignore at least".to_owned());

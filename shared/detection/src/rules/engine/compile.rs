@@ -394,6 +394,11 @@ fn keyword(value: &SigmaValue) -> Result<Comparison, Fault> {
     Ok(Comparison::Text(Pattern::new(&symbols, false)))
 }
 
+/// A text of a list, as a value is compared with it.
+pub(super) fn pattern(text: &SigmaString) -> Pattern {
+    Pattern::new(&symbols(text), false)
+}
+
 fn symbols(text: &SigmaString) -> Vec<Symbol> {
     let mut symbols = Vec::new();
     for part in &text.parts {

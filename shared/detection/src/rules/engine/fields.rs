@@ -6,7 +6,10 @@ use std::{borrow::Cow, collections::HashMap, fmt};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 
-use crate::{operations::Operations, record::is_hidden_literal};
+use crate::{
+    operations::Operations,
+    record::{DERIVED, Derived, Held, is_hidden_literal},
+};
 
 /// Only what the caller sent and got can be hidden; elsewhere a user may well be called `***`.
 pub(super) const TREES: [&str; 2] = ["requestParameters", "responseElements"];
@@ -21,6 +24,8 @@ pub(super) struct Fields {
     slots: HashMap<String, Slot>,
     /// For a slot below `requestParameters`, the request's own member that it lies in.
     members: Vec<Option<(String, usize)>>,
+    /// What is not written in a record, and worked out of it when a rule asks.
+    derived: Vec<(Derived, Slot)>,
 }
 
 #[derive(Debug, Default)]
@@ -33,7 +38,7 @@ struct Node {
 
 impl Default for Fields {
     fn default() -> Self {
-        Self { nodes: vec![Node::default()], slots: HashMap::new(), members: Vec::new() }
+        Self { nodes: vec![Node::default()], slots: HashMap::new(), members: Vec::new(), derived: Vec::new() }
     }
 }
 
@@ -45,6 +50,12 @@ impl Fields {
         }
         let slot = self.members.len();
         self.slots.insert(field.to_owned(), slot);
+        if let Some((_, derived)) = DERIVED.iter().find(|(name, _)| *name == field) {
+            // Never taken from the record itself, whatever it calls its members.
+            self.derived.push((*derived, slot));
+            self.members.push(None);
+            return slot;
+        }
         let (mut at, mut path) = (0, Vec::new());
         for name in field.split('.') {
             let next = self.nodes.len();
@@ -68,6 +79,11 @@ impl Fields {
             _ => None,
         });
         slot
+    }
+
+    /// The derived fields that some rule reads.
+    pub(super) fn derived(&self) -> &[(Derived, Slot)] {
+        &self.derived
     }
 
     /// The slot of a field that some rule reads.
@@ -136,6 +152,14 @@ pub(super) struct Field<'de> {
 impl<'de> Values<'de> {
     pub(super) fn field(&self, slot: Slot) -> Option<&Field<'de>> {
         self.fields.get(slot)
+    }
+
+    /// Puts in what a derived field holds.
+    pub(super) fn set(&mut self, slot: Slot, held: Held) {
+        let Some(field) = self.fields.get_mut(slot) else { return };
+        (field.present, field.exists) = (!held.values.is_empty(), !held.values.is_empty());
+        field.hidden = held.hidden;
+        field.scalars = held.values.into_iter().map(|text| Scalar::Text(Cow::Owned(text))).collect();
     }
 }
 

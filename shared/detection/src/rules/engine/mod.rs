@@ -16,13 +16,16 @@ use serde_json::Value;
 
 pub(super) use self::comparison::lower;
 use self::{
-    comparison::Comparison,
+    comparison::{Comparison, Pattern},
     fields::{Field, Scalar, Slot, TREES, Values},
 };
-use super::check::Fault;
+use super::{
+    check::Fault,
+    lists::{self, Lists},
+};
 use crate::{
     operations::Operations,
-    record::{document, is_hidden_literal},
+    record::{Derived, Held, Own, Record, document, is_hidden_literal},
 };
 
 /// What a rule says of a record.
@@ -38,16 +41,61 @@ pub struct Verdict {
 #[derive(Debug, Default)]
 pub(super) struct Engine {
     fields: fields::Fields,
-    rules: Vec<Tree>,
+    rules: Vec<Judged>,
+    own: OwnLists,
+}
+
+/// A compiled rule, and what must be read for it beside its fields.
+#[derive(Debug)]
+struct Judged {
+    tree: Tree,
+    keywords: bool,
+    derived: bool,
+}
+
+/// The lists that say what is not foreign.
+#[derive(Debug, Default)]
+struct OwnLists {
+    accounts: Vec<Pattern>,
+    buckets: Vec<Pattern>,
+}
+
+impl OwnLists {
+    fn of(lists: &Lists) -> Self {
+        let patterns = |name: &str| -> Vec<Pattern> {
+            let entries = lists.get(name).unwrap_or_default();
+            entries.iter().map(|entry| compile::pattern(&lists::entry(entry))).collect()
+        };
+        Self { accounts: patterns("accounts"), buckets: patterns("buckets") }
+    }
+}
+
+impl Own for OwnLists {
+    fn account(&self, id: &str) -> bool {
+        self.accounts.iter().any(|pattern| pattern.matches(id))
+    }
+
+    fn bucket(&self, name: &str) -> Option<bool> {
+        (!self.buckets.is_empty()).then(|| self.buckets.iter().any(|pattern| pattern.matches(name)))
+    }
 }
 
 impl Engine {
+    /// No rules yet, and these lists to say what is foreign.
+    pub(super) fn new(lists: &Lists) -> Self {
+        Self { own: OwnLists::of(lists), ..Self::default() }
+    }
+
     /// Adds a rule; its position is the number of rules before it.
     pub(super) fn add(&mut self, rule: &SigmaRule) -> Result<(), Fault> {
         // Asked for whatever the rules read: they decide what an operation requires.
         self.fields.slot("eventSource");
         self.fields.slot("eventName");
-        self.rules.push(compile::compile(rule, &mut self.fields)?);
+        let tree = compile::compile(rule, &mut self.fields)?;
+        let is_derived = |slot: Slot| self.fields.derived().iter().any(|(_, derived)| *derived == slot);
+        let (keywords, derived) =
+            (tree.reads(&|slot| slot.is_none()), tree.reads(&|slot| slot.is_some_and(is_derived)));
+        self.rules.push(Judged { tree, keywords, derived });
         Ok(())
     }
 
@@ -60,15 +108,20 @@ impl Engine {
         record: &'de [u8],
         operations: &'de Operations,
     ) -> Result<Reading<'de>, serde_json::Error> {
-        Ok(Reading { values: self.fields.read(record, operations)?, record, operations, everything: None })
+        Ok(Reading {
+            values: self.fields.read(record, operations)?,
+            record,
+            operations,
+            document: None,
+            everything: None,
+            derived: false,
+        })
     }
 
     pub(super) fn judge(&self, position: usize, reading: &mut Reading<'_>) -> Verdict {
-        let Some(tree) = self.rules.get(position) else { return Verdict::default() };
-        if tree.has_keywords() {
-            reading.read_everything();
-        }
-        let answer = tree.judge(reading);
+        let Some(rule) = self.rules.get(position) else { return Verdict::default() };
+        self.complete(rule, reading);
+        let answer = rule.tree.judge(reading);
         Verdict { matches: answer.plain, undecided: answer.known.is_none() }
     }
 
@@ -84,13 +137,21 @@ impl Engine {
     /// Why a rule does not match, part by part.
     pub(super) fn explain(&self, position: usize, reading: &mut Reading<'_>) -> Vec<String> {
         let mut said = Vec::new();
-        if let Some(tree) = self.rules.get(position) {
-            if tree.has_keywords() {
-                reading.read_everything();
-            }
-            tree.explain(reading, true, &mut said);
+        if let Some(rule) = self.rules.get(position) {
+            self.complete(rule, reading);
+            rule.tree.explain(reading, true, &mut said);
         }
         said
+    }
+
+    /// Reads what few rules want, when the first of them asks.
+    fn complete(&self, rule: &Judged, reading: &mut Reading<'_>) {
+        if rule.keywords {
+            reading.read_everything();
+        }
+        if rule.derived {
+            reading.derive(self.fields.derived(), &self.own);
+        }
     }
 }
 
@@ -100,8 +161,12 @@ pub(super) struct Reading<'de> {
     values: Values<'de>,
     record: &'de [u8],
     operations: &'de Operations,
+    /// The whole record, once a rule has wanted it; none within if it cannot be had.
+    document: Option<Option<Value>>,
     /// For keywords; read when the first rule asks.
     everything: Option<Everything>,
+    /// The derived fields are filled in.
+    derived: bool,
 }
 
 /// Every value of a record, wherever it stands.
@@ -115,13 +180,35 @@ struct Everything {
 impl Reading<'_> {
     fn read_everything(&mut self) {
         if self.everything.is_none() {
-            let everything = match document(self.record) {
-                Ok(record) => Everything::of(&record, self.operations),
+            let operations = self.operations;
+            let everything = match self.document() {
+                Some(record) => Everything::of(record, operations),
                 // What cannot be searched may hold anything: never a quiet "no".
-                Err(_) => Everything { scalars: Vec::new(), hidden: true },
+                None => Everything { scalars: Vec::new(), hidden: true },
             };
             self.everything = Some(everything);
         }
+    }
+
+    fn derive(&mut self, fields: &[(Derived, Slot)], own: &OwnLists) {
+        if std::mem::replace(&mut self.derived, true) {
+            return;
+        }
+        let operations = self.operations;
+        let held = match self.document() {
+            Some(document) => {
+                let (record, hidden) = (Record::new(document), misses_required(document, operations));
+                fields.iter().map(|(field, _)| field.of(&record, hidden, own)).collect()
+            }
+            None => fields.iter().map(|_| Held { values: Vec::new(), hidden: true }).collect::<Vec<_>>(),
+        };
+        for ((_, slot), held) in fields.iter().zip(held) {
+            self.values.set(*slot, held);
+        }
+    }
+
+    fn document(&mut self) -> Option<&Value> {
+        self.document.get_or_insert_with(|| document(self.record).ok()).as_ref()
     }
 }
 
@@ -224,11 +311,15 @@ impl Answer {
 }
 
 impl Tree {
-    fn has_keywords(&self) -> bool {
+    /// Whether it reads a field for which this holds; no field is meant by keywords.
+    fn reads(&self, wanted: &dyn Fn(Option<Slot>) -> bool) -> bool {
         match self {
-            Self::All(parts) | Self::Any(parts) | Self::AtLeast(_, parts) => parts.iter().any(Self::has_keywords),
-            Self::Not(part) | Self::Named(_, part) => part.has_keywords(),
-            Self::Item(item) => item.slot.is_none(),
+            Self::All(parts) | Self::Any(parts) | Self::AtLeast(_, parts) => {
+                parts.iter().any(|part| part.reads(wanted))
+            }
+            Self::Not(part) | Self::Named(_, part) => part.reads(wanted),
+            Self::Item(Item { slot, check: Check::SameAs { other, .. }, .. }) => wanted(*slot) || wanted(Some(*other)),
+            Self::Item(item) => wanted(item.slot),
         }
     }
 
