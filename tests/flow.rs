@@ -16,12 +16,12 @@ use detection::{
 use detector::{
     config::Config,
     handler::{FetchError, Handler, Invocation, LogBody, LogBucket, Publisher},
-    live_rules::{Listed, LiveRules, NoSource, RulesSource},
+    live_rules::{Fixed, Listed, LiveRules, NoSource, RulesSource},
     notification::ObjectEvent,
 };
 use serde_json::{Value, json};
 
-use crate::samples::{BUCKET, NOW_MS, delete_guardrail, document, gzip, key, log, ordinary};
+use crate::samples::{BUCKET, BUILTIN, NOW_MS, delete_guardrail, document, gzip, key, log, ordinary};
 
 /// What a GET of an object gives, one after the other; the last one for ever.
 #[derive(Clone)]
@@ -135,7 +135,7 @@ impl Bench {
     }
 
     fn handler(&self) -> Handler<&MemoryBucket, &MemoryTopics, NoSource> {
-        self.handler_with(LiveRules::fixed(self.rule_files.clone(), Vec::new()))
+        self.handler_with(LiveRules::fixed(Fixed { files: self.rule_files.clone(), ..Fixed::default() }))
     }
 
     fn handler_with<R: RulesSource + Sync>(&self, rules: LiveRules<R>) -> Handler<&MemoryBucket, &MemoryTopics, R> {
@@ -707,6 +707,7 @@ impl RulesSource for &MemoryRules {
                 path: path.clone(),
                 version: format!("{text:?}"),
                 size: text.as_ref().map_or(9, String::len) as u64,
+                is_lists: path == "elsewhere.yml",
             })
             .collect())
     }
@@ -730,7 +731,7 @@ async fn rules_change_while_it_is_warm() {
     let bench = Bench::with("one", log(&[ordinary(1)]));
     let rules = MemoryRules::default();
     rules.put("a.yml", Some(&rule_on("ListBuckets")));
-    let handler = bench.handler_with(LiveRules::from_source(&rules));
+    let handler = bench.handler_with(LiveRules::from_source(&rules, Fixed::default()));
     let minutes = async |minutes: u64| {
         tokio::time::advance(Duration::from_secs(60 * minutes)).await;
         let invocation = handler.handle(s3(&["one"]), Duration::from_secs(120)).await;
@@ -784,13 +785,58 @@ async fn rules_change_while_it_is_warm() {
     );
 }
 
+/// Lists beside the rules (`lists.yml`) and lists that stand apart (LISTS_URI): both change while it is warm, and a wrong
+/// one takes nothing away.
+#[tokio::test(start_paused = true)]
+async fn lists_change_while_it_is_warm() {
+    let bench = Bench::with("one", log(&[ordinary(1)]));
+    let rules = MemoryRules::default();
+    let waits = rule_on("ListBuckets").replace("eventName: ListBuckets", "eventName|expand: '%names%'")
+        + "requires_list: names\n";
+    rules.put("a.yml", Some(&waits));
+    let handler = bench.handler_with(LiveRules::from_source(&rules, Fixed::default()));
+    let a_minute_later = async || {
+        tokio::time::advance(Duration::from_secs(60)).await;
+        let invocation = handler.handle(s3(&["one"]), Duration::from_secs(120)).await;
+        assert_eq!(invocation.ledger.imbalances(), Vec::<String>::new());
+        let titles = bench.titles();
+        bench.topics.findings.lock().unwrap().clear();
+        (
+            titles,
+            invocation.ledger.rules_waiting - BUILTIN.waiting().count() as u64,
+            invocation.ledger.rule_files_refused,
+        )
+    };
+    let found = vec!["ListBuckets seen (success)".to_owned()];
+    let wrong = "A rule file is wrong".to_owned();
+    assert_eq!(a_minute_later().await, (vec![wrong.clone()], 0, 1), "a rule whose list is not there is refused");
+    rules.put("elsewhere.yml", Some("names: []\n"));
+    assert_eq!(a_minute_later().await, (Vec::new(), 1, 0));
+    rules.put("elsewhere.yml", Some("names: [ListBuckets]\n"));
+    assert_eq!(a_minute_later().await, (found.clone(), 0, 0));
+    rules.put("elsewhere.yml", Some("names: all\n"));
+    assert_eq!(
+        a_minute_later().await,
+        ([vec![wrong.clone()], found.clone()].concat(), 0, 1),
+        "the last good one stays"
+    );
+    // The one among the rules has the last word, and its last good version stays, too.
+    rules.put("elsewhere.yml", Some("names: [DeleteBucket]\n"));
+    rules.put("lists.yml", Some("Names: [ListBuckets]\n"));
+    assert_eq!(a_minute_later().await, (found.clone(), 0, 0));
+    rules.put("lists.yml", Some("names: {}\n"));
+    assert_eq!(a_minute_later().await, ([vec![wrong], found].concat(), 0, 1));
+    rules.files.lock().unwrap().remove("lists.yml");
+    assert_eq!(a_minute_later().await, (Vec::new(), 0, 0));
+}
+
 /// On a cold start there is nothing to fall back on: nothing is judged, and everything comes again.
 #[tokio::test(start_paused = true)]
 async fn without_its_rules_a_cold_detector_judges_nothing() {
     let bench = Bench::with("one", bad_log());
     let rules = MemoryRules::default();
     *rules.cannot_be_listed.lock().unwrap() = true;
-    let handler = bench.handler_with(LiveRules::from_source(&rules));
+    let handler = bench.handler_with(LiveRules::from_source(&rules, Fixed::default()));
     let invocation = handler.handle(sqs(&[("m1", s3(&["one"]))]), Duration::from_secs(120)).await;
     assert_eq!(given_back(&invocation), ["m1"]);
     assert_eq!(invocation.ledger.imbalances(), Vec::<String>::new());

@@ -231,6 +231,14 @@ fn foreign_is_what_no_list_names() {
     assert_eq!(ask(buckets, lists("buckets: ['pattern:a-*']\n"), &request), NO);
 }
 
+#[test]
+fn entries_that_are_kept_outlive_a_file() {
+    let mut lists = Lists::builtin();
+    lists.keep("own_resources", &["pattern:*my-stack*".to_owned()]);
+    lists.replace(&file("Own_Resources: [my-trail]\n")).unwrap();
+    assert_eq!(lists.get("own_resources").unwrap(), ["my-trail", "pattern:*my-stack*"]);
+}
+
 /// What a record calls its own members is not what was worked out of it.
 #[test]
 fn a_record_cannot_forge_a_derived_field() {

@@ -43,6 +43,9 @@ struct ScanArguments {
     /// A folder of Sigma rules to add to the built-in ones
     #[arg(long, value_name = "FOLDER")]
     rules: Option<PathBuf>,
+    /// A file of lists in place of the built-in ones with the same names
+    #[arg(long, value_name = "FILE")]
+    lists: Option<PathBuf>,
     /// Leave out findings below this severity
     #[arg(long, value_name = "LEVEL", value_enum, default_value_t = Severity::Informational)]
     min_severity: Severity,
@@ -61,11 +64,17 @@ enum RulesCommand {
         /// A folder of Sigma rules to add to the built-in ones
         #[arg(long, value_name = "FOLDER")]
         rules: Option<PathBuf>,
+        /// A file of lists in place of the built-in ones with the same names
+        #[arg(long, value_name = "FILE")]
+        lists: Option<PathBuf>,
     },
     /// Check a folder of rules: exit status 2 if one would be left out
     Check {
         /// The folder
         folder: PathBuf,
+        /// A file of lists in place of the built-in ones with the same names
+        #[arg(long, value_name = "FILE")]
+        lists: Option<PathBuf>,
         /// A rule without a proof beside it is wrong
         #[arg(long)]
         require_proof: bool,
@@ -117,8 +126,10 @@ enum Ended {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Scan(arguments) => scan::scan(&arguments),
-        Command::Rules(RulesCommand::List { rules }) => rules::list(rules.as_deref()),
-        Command::Rules(RulesCommand::Check { folder, require_proof }) => rules::check(&folder, require_proof),
+        Command::Rules(RulesCommand::List { rules, lists }) => rules::list(rules.as_deref(), lists.as_deref()),
+        Command::Rules(RulesCommand::Check { folder, lists, require_proof }) => {
+            rules::check(&folder, lists.as_deref(), require_proof)
+        }
         Command::Rules(RulesCommand::Test { folder }) => rules::test(&folder),
     };
     match result {

@@ -6,33 +6,46 @@ use std::{
     path::Path,
 };
 
-use detection::rules::{Loaded, Refused, RuleFile, RuleSet, proof::Proof, read_folder};
+use detection::rules::{Lists, Loaded, Origin, Refused, RuleFile, RuleSet, proof::Proof, read_folder};
 
 use crate::{Ended, complain, counted, table};
 
 /// The built-in rules and those of a folder, with everything odd told on stderr.
-pub(crate) fn load(folder: Option<&Path>) -> io::Result<Loaded> {
+pub(crate) fn load(folder: Option<&Path>, lists: Option<&Path>) -> io::Result<Loaded> {
     let (files, unread) = match folder {
         Some(folder) => read(folder)?,
         None => Default::default(),
     };
-    let mut loaded = RuleSet::load(files);
+    let mut loaded = RuleSet::load_with(files, read_lists(lists)?);
     loaded.refused.extend(unread);
     tell(&loaded);
     Ok(loaded)
 }
 
-pub(crate) fn list(folder: Option<&Path>) -> io::Result<Ended> {
-    let loaded = load(folder)?;
+/// The built-in lists, with those of a file in their places.
+fn read_lists(path: Option<&Path>) -> io::Result<Lists> {
+    let mut lists = Lists::builtin();
+    if let Some(path) = path {
+        let at = path.display().to_string();
+        let text = fs::read_to_string(path)
+            .map_err(|error| io::Error::new(error.kind(), format!("{at} cannot be read: {error}")))?;
+        let file = RuleFile { path: at, text, origin: Origin::Outside };
+        lists.replace(&file).map_err(|refused| io::Error::other(refused.to_string()))?;
+    }
+    Ok(lists)
+}
+
+pub(crate) fn list(folder: Option<&Path>, lists: Option<&Path>) -> io::Result<Ended> {
+    let loaded = load(folder, lists)?;
     table::rules(&loaded.rule_set, &mut io::stdout().lock())?;
     Ok(if loaded.refused.is_empty() { Ended::Clean } else { Ended::NotRead })
 }
 
-pub(crate) fn check(folder: &Path, require_proof: bool) -> io::Result<Ended> {
+pub(crate) fn check(folder: &Path, lists: Option<&Path>, require_proof: bool) -> io::Result<Ended> {
     let (files, unread) = read(folder)?;
-    let paths: Vec<String> = files.iter().map(|file| file.path.clone()).collect();
+    let paths: Vec<String> = files.iter().filter(|file| !file.is_lists()).map(|file| file.path.clone()).collect();
     // Beside the built-in rules, as it will be used: an id may be taken already.
-    let mut loaded = RuleSet::load(files);
+    let mut loaded = RuleSet::load_with(files, read_lists(lists)?);
     loaded.refused.extend(unread);
     tell(&loaded);
     let unproven: Vec<&String> = paths.iter().filter(|path| !proof_path(path).exists()).collect();

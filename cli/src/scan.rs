@@ -50,7 +50,7 @@ struct Shown {
 }
 
 pub(crate) fn scan(arguments: &ScanArguments) -> io::Result<Ended> {
-    let loaded = rules::load(arguments.rules.as_deref())?;
+    let loaded = rules::load(arguments.rules.as_deref(), arguments.lists.as_deref())?;
     let mut total = Total { not_read: loaded.refused.len() as u64, ..Total::default() };
     let rule_set = &loaded.rule_set;
     let format = arguments.format.unwrap_or(if io::stdout().is_terminal() { Format::Table } else { Format::Json });

@@ -70,6 +70,9 @@ pub(crate) fn rules(rule_set: &RuleSet, out: &mut impl Write) -> io::Result<()> 
         if rule.origin == Origin::Outside {
             lines.push(neutral(&rule.path, 200));
         }
+        if let Some(list) = &rule.waits_for {
+            lines.push(format!("waits for the list {}, which is empty", neutral(list, 60)));
+        }
         let stage = if rule.about.stage == Stage::Shadow { "in shadow" } else { "" };
         table.add_row([
             severity(rule.about.level, stage),

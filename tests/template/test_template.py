@@ -28,6 +28,7 @@ ENVIRONMENT = {
     "ALERT_FORMAT",
     "MAX_UNPACKED_MIB",
     "RULES_URI",
+    "OWN_RESOURCES",
     "LOG_LEVEL",
 }
 LEDGER_METRICS = {
@@ -505,6 +506,15 @@ class TheRules(unittest.TestCase):
                 self.assertEqual(detector.get("Layers"), [RULES_LAYER] if place == "layer" else None)
                 self.assertEqual(stack.outputs.get("RulesUri"), uri if bucket else None)
                 self.assertEqual(stack.outputs.get("RulesBucketName"), bucket)
+
+    def test_rules_about_tampering_know_what_the_stack_is_made_of(self):
+        def own(**parameters):
+            return Stack(**parameters).properties("Detector")["Environment"]["Variables"]["OWN_RESOURCES"].split(",")
+
+        stack = own()
+        self.assertEqual(stack, ["pattern:*audit*"])
+        there = own(LogBucketName="example-trail", RulesBucketName="example-rules")
+        self.assertEqual(there, [*stack, "example-trail", "example-rules"])
 
     def test_only_a_bucket_of_its_own_is_made(self):
         for place, (parameters, _, _) in RULES.items():

@@ -1,8 +1,10 @@
-//! The environment of the function, read once and checked together. Knows no AWS client.
+//! The environment of the function, read once and checked together. Makes no AWS client.
 
 use std::{fmt, path::PathBuf};
 
 use detection::rules::{Level, severity_id};
+
+use crate::rules_prefix::Place;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,27 +22,26 @@ pub struct Config {
     /// Most bytes that a log may unpack to (`MAX_UNPACKED_MIB`, default 256 MiB).
     pub max_unpacked: u64,
     /// Where more rules are (`RULES_URI`).
-    pub rules: RulesUri,
+    pub rules: Uri,
+    /// Where lists are that stand apart from the rules (`LISTS_URI`).
+    pub lists: Uri,
+    /// Entries of the list `own_resources`, beside those that the lists give it (`OWN_RESOURCES`, separated by commas).
+    pub own_resources: Vec<String>,
     /// The least that is logged (`LOG_LEVEL`, default info).
     pub log_level: tracing::Level,
     /// The function's name, for its metrics (`AWS_LAMBDA_FUNCTION_NAME`, which Lambda sets).
     pub function_name: String,
 }
 
-/// Where more rules are.
+/// Where rules or lists beside the built-in ones are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RulesUri {
+pub enum Uri {
     /// Nowhere: only the built-in ones are in force.
     None,
-    /// In a folder, of a Lambda layer say: it cannot change while the function is warm.
-    Folder(PathBuf),
-    /// Below a prefix of a bucket.
-    S3 {
-        /// The bucket.
-        bucket: String,
-        /// The prefix; the whole bucket if it is empty.
-        prefix: String,
-    },
+    /// On the function's disk, in a Lambda layer say: it cannot change while the function is warm.
+    Local(PathBuf),
+    /// In S3: a key, or a prefix of keys.
+    S3(Place),
 }
 
 /// How an alert is written.
@@ -73,12 +74,7 @@ impl Config {
         let get = |name: &str| get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         let mut wrong = Vec::new();
 
-        let log_buckets: Vec<String> = get("LOG_BUCKETS")
-            .iter()
-            .flat_map(|names| names.split(','))
-            .map(|name| name.trim().to_owned())
-            .filter(|name| !name.is_empty())
-            .collect();
+        let log_buckets = commas(get("LOG_BUCKETS"));
         if log_buckets.is_empty() {
             wrong
                 .push("LOG_BUCKETS is missing, set it to the names of the log buckets, separated by commas".to_owned());
@@ -118,20 +114,22 @@ impl Config {
                 256
             }
         };
-        let rules = match get("RULES_URI") {
-            None => RulesUri::None,
-            Some(uri) => match uri.split_once("://") {
-                None => RulesUri::Folder(PathBuf::from(uri)),
-                Some(("s3", place)) if !place.is_empty() && !place.starts_with('/') => {
-                    let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
-                    RulesUri::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() }
-                }
-                Some(_) => {
-                    wrong.push("RULES_URI is neither a folder nor s3://BUCKET/PREFIX".to_owned());
-                    RulesUri::None
-                }
-            },
+        let mut uri = |name: &str, wanted: &str, key_needed: bool| {
+            let Some(uri) = get(name) else { return Uri::None };
+            let place = match uri.split_once("://") {
+                None => return Uri::Local(PathBuf::from(uri)),
+                Some(("s3", place)) => place.split_once('/').unwrap_or((place, "")),
+                Some(_) => ("", ""),
+            };
+            if place.0.is_empty() || (key_needed && place.1.is_empty()) {
+                wrong.push(format!("{name} is neither {wanted}"));
+                return Uri::None;
+            }
+            Uri::S3(Place { bucket: place.0.to_owned(), key: place.1.to_owned() })
         };
+        let rules = uri("RULES_URI", "a folder nor s3://BUCKET/PREFIX", false);
+        let lists = uri("LISTS_URI", "a file nor s3://BUCKET/KEY", true);
+        let own_resources = commas(get("OWN_RESOURCES"));
         if !wrong.is_empty() {
             return Err(ConfigError(wrong));
         }
@@ -143,6 +141,8 @@ impl Config {
             alert_format: if format == 1 { AlertFormat::Chat } else { AlertFormat::Text },
             max_unpacked: mib * 1024 * 1024,
             rules,
+            lists,
+            own_resources,
             log_level: [
                 tracing::Level::ERROR,
                 tracing::Level::WARN,
@@ -162,6 +162,12 @@ impl Config {
     pub fn alerts_on(&self, severity: Level) -> bool {
         self.alerts_topic_arn.is_some() && severity_id(severity) >= severity_id(self.alert_min_severity)
     }
+}
+
+/// What stands between commas.
+fn commas(value: Option<String>) -> Vec<String> {
+    let parts = value.iter().flat_map(|value| value.split(','));
+    parts.map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
 }
 
 fn is_topic_arn(arn: &str) -> bool {
@@ -214,6 +220,8 @@ mod tests {
             ("MAX_UNPACKED_MIB", "-1"),
             ("RULES_URI", "https://example.com/rules"),
             ("RULES_URI", "s3://"),
+            ("LISTS_URI", "s3://bucket"),
+            ("LISTS_URI", "https://example.com/lists.yml"),
             ("MAX_UNPACKED_MIB", "1048577"),
         ] {
             let error = read(&[(name, value), ("LOG_BUCKETS", "a"), TOPIC]).unwrap_err().to_string();

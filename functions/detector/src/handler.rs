@@ -171,6 +171,7 @@ impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Sync> Handler<B,
             };
         let rule_set = &*rule_set;
         ledger.rule_files_refused = refused.len() as u64;
+        ledger.rules_waiting = rule_set.waiting().count() as u64;
         let telling = self.tell_refused_rules(&refused, rule_set, &mut ledger, &mut failures, &mut told);
         let refused_told = tokio::time::timeout_at(deadline, telling).await.unwrap_or_else(|_| {
             let why = "a finding about a rule file was not published in time";

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use detection::rules::{Loaded, Origin, Refused, RuleFile, RuleSet, Shelf};
+use detection::rules::{Lists, Loaded, Origin, Refused, RuleFile, RuleSet, Shelf};
 use futures_util::{StreamExt as _, stream};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
@@ -41,6 +41,19 @@ pub struct Listed {
     pub version: String,
     /// Its size in bytes.
     pub size: u64,
+    /// It holds lists that stand apart from the rules.
+    pub is_lists: bool,
+}
+
+/// What is known from the start and does not change while the function is warm.
+#[derive(Debug, Default)]
+pub struct Fixed {
+    /// Rule files beside the built-in ones.
+    pub files: Vec<RuleFile>,
+    /// Those that could not be read.
+    pub unread: Vec<Refused>,
+    /// The lists that rules are read with.
+    pub lists: Lists,
 }
 
 /// A source that is not there: all rules are known from the start.
@@ -74,6 +87,7 @@ pub struct InForce {
 #[derive(Debug)]
 pub struct LiveRules<R> {
     source: Option<R>,
+    fixed: Fixed,
     state: Mutex<State>,
 }
 
@@ -82,6 +96,8 @@ struct State {
     in_force: Option<InForce>,
     asked: Option<Instant>,
     shelf: Shelf,
+    /// The last good lists of the source.
+    lists: Option<Lists>,
     files: BTreeMap<String, Known>,
 }
 
@@ -89,27 +105,28 @@ struct State {
 #[derive(Debug, Default)]
 struct Known {
     version: String,
+    is_lists: bool,
     text: Option<String>,
     /// Why it could not be read the last time.
     trouble: Option<String>,
 }
 
 impl LiveRules<NoSource> {
-    /// Rules that never change: the built-in ones and these files. `unread` are those that could not be read.
+    /// Rules that never change: the built-in ones and these.
     #[must_use]
-    pub fn fixed(files: Vec<RuleFile>, unread: Vec<Refused>) -> Self {
+    pub fn fixed(fixed: Fixed) -> Self {
         let mut state = State::default();
-        let loaded = state.shelf.load(files);
-        state.in_force = Some(in_force(loaded, unread));
-        Self { source: None, state: Mutex::new(state) }
+        let loaded = state.shelf.load(fixed.files.clone(), &fixed.lists);
+        state.in_force = Some(in_force(loaded, fixed.unread.clone()));
+        Self { source: None, fixed, state: Mutex::new(state) }
     }
 }
 
 impl<R: RulesSource + Sync> LiveRules<R> {
-    /// The built-in rules and those of a source, which is first asked when the first record is to be judged.
+    /// The built-in rules, these, and those of a source, which is first asked when the first record is to be judged.
     #[must_use]
-    pub fn from_source(source: R) -> Self {
-        Self { source: Some(source), state: Mutex::default() }
+    pub fn from_source(source: R, fixed: Fixed) -> Self {
+        Self { source: Some(source), fixed, state: Mutex::default() }
     }
 
     /// The rules to judge with now. The source is asked at most once a minute, and only what has changed is read.
@@ -159,7 +176,7 @@ impl<R: RulesSource + Sync> LiveRules<R> {
             .buffer_unordered(READ_AT_ONCE)
             .collect()
             .await;
-        self.state().take(source.name(), &listed, read)
+        self.state().take(source.name(), &self.fixed, &listed, read)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -195,6 +212,7 @@ impl State {
     fn take(
         &mut self,
         source: String,
+        fixed: &Fixed,
         listed: &[Listed],
         read: Vec<(Listed, Result<String, String>)>,
     ) -> Result<InForce, String> {
@@ -206,15 +224,25 @@ impl State {
         self.files.retain(|path, _| there.contains(path.as_str()));
         for (file, text) in read {
             let known = self.files.entry(file.path).or_default();
-            known.version = file.version;
+            (known.version, known.is_lists) = (file.version, file.is_lists);
             // What could not be read this time stays as it was, and is asked for again.
             known.trouble = text.as_ref().err().cloned();
             known.text = text.ok().or_else(|| known.text.take());
         }
-        let (mut files, mut unread) = (Vec::new(), Vec::new());
+        let (mut files, mut unread) = (fixed.files.clone(), fixed.unread.clone());
         for (path, known) in &self.files {
             let file = known.text.clone().map(|text| RuleFile { path: path.clone(), text, origin: Origin::Outside });
-            files.extend(file);
+            match file {
+                Some(file) if known.is_lists => {
+                    let mut lists = fixed.lists.clone();
+                    match lists.replace(&file) {
+                        Ok(()) => self.lists = Some(lists),
+                        // The last good ones stay.
+                        Err(refused) => unread.push(refused),
+                    }
+                }
+                file => files.extend(file),
+            }
             unread.extend(known.trouble.as_ref().map(|why| trouble(path.clone(), why, "see that it can be read")));
         }
         if listed.is_empty() {
@@ -225,7 +253,7 @@ impl State {
                 remedy: "put rules there, or take RULES_URI away".to_owned(),
             });
         }
-        let renewed = in_force(self.shelf.load(files), unread);
+        let renewed = in_force(self.shelf.load(files, self.lists.as_ref().unwrap_or(&fixed.lists)), unread);
         info!(rule_set = renewed.rule_set.version(), rules = renewed.rule_set.rules().len(), "rules in force");
         self.in_force = Some(renewed.clone());
         Ok(renewed)

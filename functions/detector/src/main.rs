@@ -1,19 +1,19 @@
 //! Starts the Lambda: configuration, rules and clients are built once, then the runtime hands over one event after another.
 
 use std::{
-    env,
+    env, fs,
     io::{self, Write as _},
     process::ExitCode,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
-use detection::rules::read_folder;
+use detection::rules::{Origin, RuleFile, read_folder};
 use detector::{
-    config::{Config, RulesUri},
+    config::{Config, Uri},
     findings_topic::Topics,
     handler::{Failed, Handler, time_left},
-    live_rules::{LiveRules, RulesSource},
+    live_rules::{Fixed, LiveRules, RulesSource},
     log_bucket::S3LogBucket,
     rules_prefix::RulesPrefix,
 };
@@ -70,22 +70,38 @@ async fn run(config: Config) -> Result<(), lambda_runtime::Error> {
     );
     let s3 = aws_sdk_s3::Client::new(&aws);
     let log_bucket = S3LogBucket::new(s3.clone());
-    match config.rules.clone() {
-        RulesUri::None => serve(config, LiveRules::fixed(Vec::new(), Vec::new()), log_bucket, topics).await,
-        RulesUri::Folder(folder) => {
-            let at = folder.display();
-            let (files, unread) = read_folder(&folder)
-                .map_err(|error| format!("the rules in RULES_URI ({at}) cannot be listed: {error}"))?;
-            if files.is_empty() && unread.is_empty() {
-                return Err(format!("RULES_URI ({at}) holds no .yml file; mend the path or leave it out").into());
-            }
-            serve(config, LiveRules::fixed(files, unread), log_bucket, topics).await
-        }
-        RulesUri::S3 { bucket, prefix } => {
-            let source = RulesPrefix::new(s3, bucket, prefix);
-            serve(config, LiveRules::from_source(source), log_bucket, topics).await
+    let (fixed, source) = rules(&config, &s3)?;
+    match source {
+        None => serve(config, LiveRules::fixed(fixed), log_bucket, topics).await,
+        Some(source) => serve(config, LiveRules::from_source(source, fixed), log_bucket, topics).await,
+    }
+}
+
+/// What is known of rules and lists from the start, and where more of them come from.
+fn rules(config: &Config, s3: &aws_sdk_s3::Client) -> Result<(Fixed, Option<RulesPrefix>), String> {
+    let mut fixed = Fixed::default();
+    fixed.lists.keep("own_resources", &config.own_resources);
+    if let Uri::Local(path) = &config.lists {
+        let at = path.display().to_string();
+        let text = fs::read_to_string(path).map_err(|error| format!("LISTS_URI ({at}) cannot be read: {error}"))?;
+        let file = RuleFile { path: at, text, origin: Origin::Outside };
+        fixed.lists.replace(&file).map_err(|refused| format!("LISTS_URI is wrong: {refused}"))?;
+    }
+    if let Uri::Local(folder) = &config.rules {
+        let at = folder.display();
+        (fixed.files, fixed.unread) =
+            read_folder(folder).map_err(|error| format!("the rules in RULES_URI ({at}) cannot be listed: {error}"))?;
+        if fixed.files.is_empty() && fixed.unread.is_empty() {
+            return Err(format!("RULES_URI ({at}) holds no .yml file; mend the path or leave it out"));
         }
     }
+    let place = |uri: &Uri| match uri {
+        Uri::S3(place) => Some(place.clone()),
+        Uri::None | Uri::Local(_) => None,
+    };
+    let places = (place(&config.rules), place(&config.lists));
+    let source = (places.0.is_some() || places.1.is_some()).then(|| RulesPrefix::new(s3.clone(), places.0, places.1));
+    Ok((fixed, source))
 }
 
 /// Handles one event after another, for as long as Lambda has any.

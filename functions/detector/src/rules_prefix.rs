@@ -1,4 +1,6 @@
-//! The edge to S3 where more rules are: what lies below a prefix, and what it says.
+//! The edge to S3 where more rules and lists are: what lies below a prefix, and what it says.
+
+use std::fmt;
 
 use aws_sdk_s3::Client;
 
@@ -10,48 +12,90 @@ use crate::{
 /// Largest rule file that is read, in bytes; the loader refuses larger ones itself, and says so.
 const MOST_BYTES: i64 = 1024 * 1024;
 
-/// Rule files below a prefix of a bucket.
+/// Rule files below a prefix of a bucket, and a file of lists anywhere.
 #[derive(Debug, Clone)]
 pub struct RulesPrefix {
     client: Client,
-    bucket: String,
-    prefix: String,
+    rules: Option<Place>,
+    lists: Option<Place>,
+}
+
+/// A place in S3.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The bucket.
+    pub bucket: String,
+    /// A key, or what keys begin with; the whole bucket if it is empty.
+    pub key: String,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "s3://{}/{}", self.bucket, self.key)
+    }
 }
 
 impl RulesPrefix {
-    /// Everything that ends with `.yml` or `.yaml` below the prefix.
+    /// Everything that ends with `.yml` or `.yaml` below the prefix `rules`, and the object `lists`.
     #[must_use]
-    pub fn new(client: Client, bucket: String, prefix: String) -> Self {
-        Self { client, bucket, prefix }
-    }
-}
-
-impl RulesSource for RulesPrefix {
-    fn name(&self) -> String {
-        format!("s3://{}/{}", self.bucket, self.prefix)
+    pub fn new(client: Client, rules: Option<Place>, lists: Option<Place>) -> Self {
+        Self { client, rules, lists }
     }
 
-    async fn list(&self) -> Result<Vec<Listed>, String> {
+    async fn list_rules(&self, place: &Place) -> Result<Vec<Listed>, String> {
         let mut listed = Vec::new();
-        let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(&self.prefix);
+        let request = self.client.list_objects_v2().bucket(&place.bucket).prefix(&place.key);
         let mut pages = request.into_paginator().send();
         while let Some(page) = pages.next().await {
             for object in page.map_err(|error| said(&error))?.contents() {
                 let key = object.key().unwrap_or_default();
                 if key.ends_with(".yml") || key.ends_with(".yaml") {
-                    let version = object.e_tag().unwrap_or_default().to_owned();
-                    let size = object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
-                    listed.push(Listed { path: format!("s3://{}/{key}", self.bucket), version, size });
+                    let path = format!("s3://{}/{key}", place.bucket);
+                    listed.push(listed_file(path, object.e_tag(), object.size(), false));
                 }
             }
         }
         Ok(listed)
     }
 
+    async fn list_lists(&self, place: &Place) -> Result<Listed, String> {
+        let request = self.client.head_object().bucket(&place.bucket).key(&place.key);
+        let head = request.send().await.map_err(|error| format!("LISTS_URI ({place}): {}", said(&error)))?;
+        Ok(listed_file(place.to_string(), head.e_tag(), head.content_length(), true))
+    }
+}
+
+fn listed_file(path: String, e_tag: Option<&str>, size: Option<i64>, is_lists: bool) -> Listed {
+    let size = size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
+    Listed { path, version: e_tag.unwrap_or_default().to_owned(), size, is_lists }
+}
+
+impl RulesSource for RulesPrefix {
+    fn name(&self) -> String {
+        let places = [&self.rules, &self.lists];
+        places.into_iter().flatten().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
+    }
+
+    async fn list(&self) -> Result<Vec<Listed>, String> {
+        let mut listed = Vec::new();
+        if let Some(place) = &self.rules {
+            listed.extend(self.list_rules(place).await?);
+        }
+        if let Some(place) = &self.lists {
+            let lists = self.list_lists(place).await?;
+            // Among the rules, it is there already.
+            listed.retain(|file| file.path != lists.path);
+            listed.push(lists);
+        }
+        Ok(listed)
+    }
+
     async fn read(&self, path: &str) -> Result<String, String> {
-        let key = path.strip_prefix("s3://").and_then(|path| path.strip_prefix(self.bucket.as_str()));
-        let key = key.and_then(|key| key.strip_prefix('/')).ok_or_else(|| format!("{path} is not in this bucket"))?;
-        let request = self.client.get_object().bucket(&self.bucket).key(key);
+        let (bucket, key) = path
+            .strip_prefix("s3://")
+            .and_then(|place| place.split_once('/'))
+            .ok_or_else(|| format!("{path} is no place in S3"))?;
+        let request = self.client.get_object().bucket(bucket).key(key);
         let object = request.send().await.map_err(|error| said(&error))?;
         if object.content_length().is_none_or(|length| length > MOST_BYTES) {
             return Err("it is larger than 1 MiB".to_owned());

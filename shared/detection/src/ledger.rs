@@ -73,6 +73,8 @@ pub struct Ledger {
     pub undecided_by_rule: BTreeMap<String, u64>,
     /// Rule files from outside that are wrong, in every invocation until they are mended.
     pub rule_files_refused: u64,
+    /// Rules that are asked of no record because a list that they require is empty.
+    pub rules_waiting: u64,
     /// The lowest severity that people are told of; nothing where nobody is.
     pub alert_threshold: Option<&'static str>,
     /// Messages to people that SNS took.

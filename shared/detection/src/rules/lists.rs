@@ -23,9 +23,17 @@ const PATTERN: &str = "pattern:";
 const MOST_VALUES: usize = 10_000;
 
 /// Every list that there is, by its name in lower case.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lists {
     by_name: BTreeMap<String, Vec<String>>,
+    /// Entries that stay in their lists whatever takes the place of these.
+    kept: BTreeMap<String, Vec<String>>,
+}
+
+impl Default for Lists {
+    fn default() -> Self {
+        Self::builtin()
+    }
 }
 
 impl Lists {
@@ -33,7 +41,7 @@ impl Lists {
     #[must_use]
     pub fn builtin() -> Self {
         // A test reads the file. Without it every rule that names a list would be refused: loud, not silent.
-        Self { by_name: parse(BUILTIN).unwrap_or_default() }
+        Self { by_name: parse(BUILTIN).unwrap_or_default(), kept: BTreeMap::new() }
     }
 
     /// Takes the lists of a file in place of those with the same names.
@@ -43,18 +51,22 @@ impl Lists {
     /// then.
     pub fn replace(&mut self, file: &RuleFile) -> Result<(), Refused> {
         let given = parse(&file.text).map_err(|fault| fault.at(&file.path, &file.text))?;
-        self.by_name.extend(given);
+        given.into_iter().for_each(|(name, entries)| self.put(&name, entries));
         Ok(())
     }
 
     /// Takes these entries in place of a list's, or for a new list.
-    pub fn put(&mut self, name: &str, entries: Vec<String>) {
-        self.by_name.insert(name.to_lowercase(), entries);
+    pub fn put(&mut self, name: &str, mut entries: Vec<String>) {
+        let name = name.to_lowercase();
+        entries.extend(self.kept.get(&name).into_iter().flatten().cloned());
+        self.by_name.insert(name, entries);
     }
 
-    /// Adds entries to a list, which need not be there.
-    pub fn add(&mut self, name: &str, entries: impl IntoIterator<Item = String>) {
-        self.by_name.entry(name.to_lowercase()).or_default().extend(entries);
+    /// Adds entries to a list, which need not be there. They stay when other entries take the place of the rest.
+    pub fn keep(&mut self, name: &str, entries: &[String]) {
+        let name = name.to_lowercase();
+        self.by_name.entry(name.clone()).or_default().extend_from_slice(entries);
+        self.kept.entry(name).or_default().extend_from_slice(entries);
     }
 
     /// The entries of a list, as they are written; nothing if there is no such list. Names are compared with case folded.

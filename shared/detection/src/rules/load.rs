@@ -40,6 +40,15 @@ pub struct RuleFile {
     pub origin: Origin,
 }
 
+impl RuleFile {
+    /// Whether it holds lists and no rule: it is called `lists.yml`.
+    #[must_use]
+    pub fn is_lists(&self) -> bool {
+        let name = self.path.rsplit(['/', '\\']).next().unwrap_or_default();
+        name == "lists.yml" || name == "lists.yaml"
+    }
+}
+
 /// Something in a rule file that is legal but probably not meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
@@ -71,9 +80,12 @@ pub(super) fn is_builtin(text: &str) -> bool {
     BUILTIN.iter().any(|(_, builtin)| *builtin == text)
 }
 
-pub(super) fn load(files: impl IntoIterator<Item = RuleFile>, lists: Lists) -> Loaded {
-    let (mut rules, mut engine, mut index): (Vec<Rule>, _, _) = (Vec::new(), Engine::new(&lists), Index::default());
+pub(super) fn load(files: impl IntoIterator<Item = RuleFile>, mut lists: Lists) -> Loaded {
     let (mut refused, mut warnings) = (Vec::new(), Vec::new());
+    // Lists first: what a rule means depends on them.
+    let (listing, files): (Vec<RuleFile>, Vec<RuleFile>) = files.into_iter().partition(RuleFile::is_lists);
+    refused.extend(listing.iter().filter_map(|file| lists.replace(file).err()));
+    let (mut rules, mut engine, mut index): (Vec<Rule>, _, _) = (Vec::new(), Engine::new(&lists), Index::default());
     let (mut ids, mut hash) = (HashMap::new(), Sha256::new());
     for file in files {
         match read(&file, &lists, &mut warnings) {

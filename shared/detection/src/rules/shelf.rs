@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::{Loaded, RuleFile, RuleSet};
+use super::{Lists, Loaded, RuleFile, RuleSet};
 
 /// The last good version of each rule file.
 #[derive(Debug, Default)]
@@ -12,19 +12,19 @@ pub struct Shelf {
 }
 
 impl Shelf {
-    /// Loads the built-in rules and these files, the whole of what there is now. For a file that is refused, its last good
+    /// Loads the built-in rules and these files with these lists, the whole of what there is now. For a file that is refused, its last good
     /// version stays in force, and it is refused all the same, so that somebody is told. A file that is no longer there is
     /// forgotten.
     #[must_use]
-    pub fn load(&mut self, files: Vec<RuleFile>) -> Loaded {
-        let mut loaded = RuleSet::load(files.iter().cloned());
+    pub fn load(&mut self, files: Vec<RuleFile>, lists: &Lists) -> Loaded {
+        let mut loaded = RuleSet::load_with(files.iter().cloned(), lists.clone());
         let refused: HashSet<&str> = loaded.refused.iter().map(|refused| refused.path.as_str()).collect();
         let (wrong, right): (Vec<RuleFile>, Vec<RuleFile>) =
             files.into_iter().partition(|file| refused.contains(file.path.as_str()));
         let stand_ins: Vec<RuleFile> = wrong.iter().filter_map(|file| self.good.get(&file.path).cloned()).collect();
         if !stand_ins.is_empty() {
             let told = std::mem::take(&mut loaded.refused);
-            loaded = RuleSet::load(right.iter().chain(&stand_ins).cloned());
+            loaded = RuleSet::load_with(right.iter().chain(&stand_ins).cloned(), lists.clone());
             loaded.refused.extend(told);
         }
         self.good = right.into_iter().chain(stand_ins).map(|file| (file.path.clone(), file)).collect();
