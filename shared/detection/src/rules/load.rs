@@ -1,7 +1,11 @@
 //! From the text of rule files to a rule set. Strict: a file that cannot be honoured exactly is left out alone, with place
 //! and remedy.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    sync::Arc,
+};
 
 use rsigma_parser::{Level, SigmaRule, Status, parse_sigma_yaml};
 use sha2::{Digest as _, Sha256};
@@ -14,6 +18,7 @@ use super::{
     index::Index,
     lists::{self, Lists},
     one_lower,
+    packed::{Content, Kept},
 };
 use crate::{ids, operations::Operations};
 
@@ -64,31 +69,72 @@ impl fmt::Display for Warning {
     }
 }
 
-/// `rules/**/*.yml` of the repository, as `build.rs` found them.
-const BUILTIN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/builtin_rules.rs"));
+/// `rules/**/*.yml` of the repository, as `build.rs` read them.
+const BUILTIN: &str = include_str!(concat!(env!("OUT_DIR"), "/builtin_rules.json"));
 
-pub(super) fn builtin() -> impl Iterator<Item = RuleFile> {
-    BUILTIN.iter().map(|(path, text)| RuleFile {
-        path: (*path).to_owned(),
-        text: (*text).to_owned(),
-        origin: Origin::BuiltIn,
-    })
+fn builtin() -> Vec<Kept> {
+    // The build wrote it. Without it no rule would be in force, and every test would fail.
+    serde_json::from_str(BUILTIN).unwrap_or_default()
 }
 
 /// Whether a text is word for word a built-in rule.
 pub(super) fn is_builtin(text: &str) -> bool {
-    BUILTIN.iter().any(|(_, builtin)| *builtin == text)
+    let hash = hash_of(text);
+    // Looked for as text: reading the rules would be work for each file of a folder.
+    BUILTIN.contains(&hash)
 }
 
-pub(super) fn load(files: impl IntoIterator<Item = RuleFile>, mut lists: Lists) -> Loaded {
+fn hash_of(text: &str) -> String {
+    ids::hex(&Sha256::digest(text.as_bytes()))
+}
+
+/// A file on its way into the rule set, read or not.
+struct Arriving {
+    file: RuleFile,
+    hash: String,
+    /// What the build has read of it already.
+    sigma: Option<SigmaRule>,
+}
+
+impl From<RuleFile> for Arriving {
+    fn from(file: RuleFile) -> Self {
+        Self { hash: hash_of(&file.text), file, sigma: None }
+    }
+}
+
+impl From<Kept> for Arriving {
+    fn from(Kept { path, hash, content }: Kept) -> Self {
+        let (text, sigma) = match content {
+            Content::Rule(packed) => (String::new(), packed.unpack()),
+            Content::Text(text) => (text, None),
+        };
+        Self { file: RuleFile { path, text, origin: Origin::BuiltIn }, hash, sigma }
+    }
+}
+
+/// The built-in rules and others.
+pub(super) fn load_beside_builtin(more: impl IntoIterator<Item = RuleFile>, lists: Lists) -> Loaded {
+    let builtin = builtin();
+    let hashes: HashSet<String> = builtin.iter().map(|kept| kept.hash.clone()).collect();
+    // Our own folder is a folder like any other; its rules are not taken twice.
+    let more = more.into_iter().map(Arriving::from).filter(|arriving| !hashes.contains(&arriving.hash));
+    load_all(builtin.into_iter().map(Arriving::from).chain(more), lists)
+}
+
+/// Only these.
+pub(super) fn load(files: impl IntoIterator<Item = RuleFile>, lists: Lists) -> Loaded {
+    load_all(files.into_iter().map(Arriving::from), lists)
+}
+
+fn load_all(arriving: impl Iterator<Item = Arriving>, mut lists: Lists) -> Loaded {
     let (mut refused, mut warnings) = (Vec::new(), Vec::new());
     // Lists first: what a rule means depends on them.
-    let (listing, files): (Vec<RuleFile>, Vec<RuleFile>) = files.into_iter().partition(RuleFile::is_lists);
-    refused.extend(listing.iter().filter_map(|file| lists.replace(file).err()));
+    let (listing, arriving): (Vec<Arriving>, Vec<Arriving>) = arriving.partition(|arriving| arriving.file.is_lists());
+    refused.extend(listing.iter().filter_map(|arriving| lists.replace(&arriving.file).err()));
     let (mut rules, mut engine, mut index): (Vec<Rule>, _, _) = (Vec::new(), Engine::new(&lists), Index::default());
-    let (mut ids, mut hash) = (HashMap::new(), Sha256::new());
-    for file in files {
-        match read(&file, &lists, &mut warnings) {
+    let (mut ids, mut version) = (HashMap::new(), Sha256::new());
+    for Arriving { file, hash, sigma } in arriving {
+        match read(&file, sigma, &lists, &mut warnings) {
             Ok((rule, _)) if ids.contains_key(&rule.about.id) => {
                 let other = ids.get(&rule.about.id).map(String::as_str).unwrap_or_default();
                 let remedy = "give each rule an id of its own";
@@ -105,31 +151,35 @@ pub(super) fn load(files: impl IntoIterator<Item = RuleFile>, mut lists: Lists) 
                 }
                 ids.insert(rule.about.id.clone(), rule.path.clone());
                 rules.push(rule);
-                // The length keeps one file's end from being another's beginning.
-                hash.update((file.text.len() as u64).to_be_bytes());
-                hash.update(file.text.as_bytes());
+                version.update(hash.as_bytes());
             }
             Err(fault) => refused.push(fault.at(&file.path, &file.text)),
         }
     }
     for (name, entries) in lists.iter() {
         for text in std::iter::once(name).chain(entries.iter().map(String::as_str)) {
-            hash.update((text.len() as u64).to_be_bytes());
-            hash.update(text.as_bytes());
+            // The length keeps one text's end from being another's beginning.
+            version.update((text.len() as u64).to_be_bytes());
+            version.update(text.as_bytes());
         }
     }
-    let version = ids::hex(&hash.finalize()).chars().take(12).collect();
+    let version = ids::hex(&version.finalize()).chars().take(12).collect();
     // A test reads the committed list. Without it no required member would be known, and every call would be an unknown
     // operation: loud, not silent.
     let operations = Operations::builtin().unwrap_or_default();
     Loaded { rule_set: RuleSet { rules, engine, index, version, operations, lists }, refused, warnings }
 }
 
-fn read(file: &RuleFile, lists: &Lists, warnings: &mut Vec<Warning>) -> Result<(Rule, SigmaRule), Fault> {
+fn read(
+    file: &RuleFile,
+    sigma: Option<SigmaRule>,
+    lists: &Lists,
+    warnings: &mut Vec<Warning>,
+) -> Result<(Rule, SigmaRule), Fault> {
     if file.text.len() as u64 > MAX_FILE_BYTES {
         return Err(Fault::new("", "it is larger than 1 MiB", "split it"));
     }
-    let mut sigma = parse(&file.text)?;
+    let mut sigma = sigma.map_or_else(|| parse(&file.text), Ok)?;
     check::check(&sigma)?;
     lists::expand(&mut sigma.detection, lists)?;
     let attributes = Attributes::of(&sigma)?;

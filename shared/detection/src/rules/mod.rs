@@ -7,6 +7,7 @@ mod folder;
 mod index;
 mod lists;
 mod load;
+mod packed;
 pub mod proof;
 mod shelf;
 
@@ -127,7 +128,7 @@ impl RuleSet {
     #[must_use]
     pub fn load_with(more: impl IntoIterator<Item = RuleFile>, lists: Lists) -> Loaded {
         // Our own folder is a folder like any other; its rules are not taken twice.
-        load::load(load::builtin().chain(more.into_iter().filter(|file| !load::is_builtin(&file.text))), lists)
+        load::load_beside_builtin(more, lists)
     }
 
     /// Only the given rules.
