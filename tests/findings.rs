@@ -198,7 +198,7 @@ fn what_cloudtrail_hides_is_named_and_lowers_confidence() {
         (&json!(["requestParameters.name"]), &json!("Medium"))
     );
     let body = Alert::of(&[only(&hidden)], 0).unwrap().body;
-    assert!(body.contains("medium: CloudTrail does not show requestParameters.name"), "{body}");
+    assert!(body.contains("medium: CloudTrail does not show requestParameters.name (the service hides it)"), "{body}");
     let visible = audited("theirs");
     let ocsf = only(&visible).ocsf();
     assert_eq!((&ocsf["unmapped"]["fields_not_visible"], &ocsf["confidence"]), (&json!([]), &json!("High")));
@@ -539,13 +539,19 @@ fn attributes_are_ten_and_never_empty() {
 
 #[test]
 fn an_alert_answers_what_a_person_asks() {
-    let audited = found(&[delete_guardrail(1, &json!({}))]);
+    let record = delete_guardrail(1, &json!({"requestParameters": {"guardrailVersion": "3", "name": "***"}}));
+    let audited = found(&[record]);
     let Alert { subject, body } = Alert::of(&[only(&audited)], 0).unwrap();
+    assert_eq!(body.matches("gr4example7k2").count(), 1, "what the call was about is told once: {body}");
     assert_eq!(subject, "[bedrock-audit] High: Bedrock guardrail deleted (success) in 111122223333");
     for expected in [
         "DeleteGuardrail at bedrock.amazonaws.com: it succeeded",
         "guardrailIdentifier: gr4example7k2",
-        "assumed role DataScience (session mallory), temporary credentials, without MFA",
+        "Asked for       guardrailVersion: 3\nWho",
+        "assumed role DataScience (session mallory), temporary credentials, not from the console, without MFA",
+        "May be harmless A planned clean-up",
+        "Read more       https://docs.aws.amazon.com/bedrock/latest/APIReference/API_DeleteGuardrail.html",
+        "https://eu-central-1.console.aws.amazon.com/cloudtrailv2/home?region=eu-central-1#/events/9dfb369b-ab13-4fae-a276-000000000001",
         "with the credential ASIAEXAMPLEMALLORY01",
         "Why it matters  Somebody deleted an Amazon Bedrock guardrail",
         "--region eu-central-1 --lookup-attributes AttributeKey=AccessKeyId,AttributeValue=ASIAEXAMPLEMALLORY01",
@@ -560,6 +566,23 @@ fn an_alert_answers_what_a_person_asks() {
         "| bedrock-audit scan -",
     ] {
         assert!(body.contains(expected), "{expected} is missing in\n{body}");
+    }
+}
+
+#[test]
+fn a_link_leads_to_the_console_of_the_partition_and_nowhere_else() {
+    let link = |change: Value| only(&found(&[delete_guardrail(1, &change)])).console_link();
+    for (region, start) in [
+        ("eu-central-1", "https://eu-central-1.console.aws.amazon.com/cloudtrailv2/home?region=eu-central-1#/events/"),
+        ("us-gov-west-1", "https://us-gov-west-1.console.amazonaws-us-gov.com/cloudtrailv2/"),
+        ("cn-north-1", "https://cn-north-1.console.amazonaws.cn/cloudtrailv2/"),
+    ] {
+        let link = link(json!({ "awsRegion": region })).unwrap();
+        assert!(link.starts_with(start) && link.ends_with("-000000000001"), "{link}");
+    }
+    for hostile in ["evil.example/", "x\ny", "", "eu-central-1@evil"] {
+        assert_eq!(link(json!({ "awsRegion": hostile })), None, "{hostile:?}");
+        assert_eq!(link(json!({ "eventID": hostile })), None, "{hostile:?}");
     }
 }
 
@@ -652,7 +675,7 @@ proptest! {
         let record = delete_guardrail(1, &json!({
             "userAgent": format!("{agent}{}", "u".repeat(long)), "sourceIPAddress": address, "eventID": format!("{id}{}", "i".repeat(long / 7)),
             "userIdentity": {"arn": arn, "userName": name}, "errorMessage": message, "awsRegion": region,
-            "recipientAccountId": account, "errorCode": error, "requestParameters": {"guardrailIdentifier": format!("{name}{message}")}
+            "recipientAccountId": account, "errorCode": error, "requestParameters": {"guardrailIdentifier": format!("{name}{message}"), agent.as_str(): address, "x": [arn, message]}
         }));
         let audited = found(&[record]);
         let finding = only(&audited);
@@ -667,7 +690,8 @@ proptest! {
         prop_assert!(finding.summary().chars().all(|c| c != '\n' && harmless(c)));
         // Every line is one of ours: it begins with one of the names or with the blanks below it.
         let names = ["Finding", "Why it matters",
-            "What happened", "Who", "From", "With", "Where", "When", "How sure", "What to do", "Raw record", "Reproduce", "Ids", "               "];
+            "What happened", "Who", "From", "With", "Where", "When", "How sure", "What to do", "Raw record", "Reproduce", "Ids",
+            "Asked for", "May be harmless", "Read more", "               "];
         prop_assert!(alert.body.lines().all(|line| line.is_empty() || names.iter().any(|name| line.starts_with(name))));
         for attribute in finding.attributes() {
             prop_assert!(attribute.value.bytes().all(|byte| (b' '..=b'~').contains(&byte)));

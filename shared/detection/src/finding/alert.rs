@@ -4,8 +4,8 @@
 use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{Confidence, Details, FileProblem, Finding, ocsf::outcome_in_words};
-use crate::text;
+use super::{Confidence, Details, FileProblem, Finding, Matched, ocsf::outcome_in_words};
+use crate::{record::Asked, text};
 
 /// Findings that one alert tells in full; the others are counted, and are in the findings topic.
 pub const MOST_TOLD: usize = 10;
@@ -15,6 +15,8 @@ const MOST_SUBJECT: usize = 99;
 const MOST_BODY: usize = 200 * 1024;
 /// Bytes of a chat notice's text; Amazon Q Developer shows 8,000 characters.
 const MOST_DESCRIPTION: usize = 7_900;
+/// Values of a request that a mail tells.
+const MOST_ASKED: usize = 10;
 /// The most characters of one value from a record.
 const MOST_VALUE: usize = 300;
 
@@ -149,6 +151,12 @@ fn tell(finding: &Finding, body: &mut String) {
             for resource in matched.telling_resources().take(8) {
                 line("", &safe(&format!("{}: {}", resource.kind, resource.uid)));
             }
+            // What the call was about has been told.
+            let told = |asked: &&Asked| matched.resources.counts.keys().any(|resource| resource.uid == asked.value);
+            for (at, asked) in matched.asked.iter().filter(|asked| !told(asked)).take(MOST_ASKED).enumerate() {
+                let asked = format!("{}: {}", text::neutral(&asked.path, 120), text::neutral(&asked.value, 160));
+                line(if at == 0 { "Asked for" } else { "" }, &asked);
+            }
             line("Who", &safe(&matched.actor.in_words()));
             line("", &safe(&matched.actor.uid));
             if let Some(credential) = &matched.actor.credential {
@@ -167,7 +175,7 @@ fn tell(finding: &Finding, body: &mut String) {
     line("Where", &safe(&format!("{account}, {}", finding.region.as_deref().unwrap_or("unknown Region"))));
     let (first, last) = times(finding);
     line("When", &if first == last { first } else { format!("{first} to {last}") });
-    let hidden = finding.matched().map(|matched| matched.not_visible.join(", ")).filter(|hidden| !hidden.is_empty());
+    let hidden = finding.matched().map(not_visible).filter(|hidden| !hidden.is_empty());
     let sure = match (finding.confidence(), hidden) {
         _ if finding.matched().is_none() => "high: it is what bedrock-audit itself met".to_owned(),
         (Confidence::High, None) => "high: everything that the rule asks for is visible".to_owned(),
@@ -180,6 +188,9 @@ fn tell(finding: &Finding, body: &mut String) {
         }
     };
     line("How sure", &safe(&sure));
+    for (at, cause) in finding.about.false_positives.iter().enumerate() {
+        line(if at == 0 { "May be harmless" } else { "" }, &safe(cause));
+    }
     for (at, step) in finding.about.respond.iter().enumerate() {
         let step = text::neutral(&filled_in(step, finding), 2_000);
         line(if at == 0 { "What to do" } else { "" }, &format!("{}. {step}", at + 1));
@@ -191,9 +202,21 @@ fn tell(finding: &Finding, body: &mut String) {
         let more = if total > 3 { format!(" and {} more", total - 3) } else { String::new() };
         line("", &safe(&format!("eventID {}{more}", shown.join(", "))));
     }
+    if let Some(link) = finding.console_link() {
+        line("", &link);
+    }
+    for (at, page) in finding.about.references.iter().take(3).enumerate() {
+        line(if at == 0 { "Read more" } else { "" }, &safe(page));
+    }
     line("Reproduce", &reproduce(finding));
     line("Ids", &format!("finding {}, rule {}", finding.id, safe(&finding.about.id)));
     body.push('\n');
+}
+
+/// The fields that are not visible, each with the reason.
+fn not_visible(matched: &Matched) -> String {
+    let fields = matched.not_visible.iter().map(|(field, why)| format!("{field} ({why})"));
+    fields.collect::<Vec<_>>().join(", ")
 }
 
 /// The command that shows the same finding on one's own machine.

@@ -1,7 +1,7 @@
 //! Matches become findings: those of one log that tell the same story are one. Knows nothing of how a finding is written.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -46,7 +46,6 @@ struct Group {
     /// Fingerprints of all eventIDs, for the id; of the bytes of records that have none.
     fingerprints: BTreeSet<[u8; 16]>,
     record_bytes: usize,
-    not_visible: BTreeSet<String>,
     related: BTreeSet<usize>,
 }
 
@@ -115,7 +114,8 @@ impl<'r> Groups<'r> {
             }
             let key = self.key(first.position, record, &actor, outcome);
             let key = self.folded(key);
-            let group = self.groups.entry(key).or_insert_with(|| Group::new(record, actor.clone()));
+            let group =
+                self.groups.entry(key).or_insert_with(|| Group::new(record, actor.clone(), &mut self.bytes_left));
             group.add(record, bytes, first, &mut self.bytes_left);
             group.related.extend(related);
         }
@@ -125,7 +125,8 @@ impl<'r> Groups<'r> {
     pub(crate) fn add_unknown(&mut self, record: &Record<'_>, bytes: &[u8]) {
         let parts = [record.account().unwrap_or_default(), record.event_source(), record.event_name()];
         let key = Key { rule: None, outcome: Outcome::of(record), parts: parts.map(str::to_owned).to_vec() };
-        let group = self.groups.entry(key).or_insert_with(|| Group::new(record, Actor::of(record)));
+        let group =
+            self.groups.entry(key).or_insert_with(|| Group::new(record, Actor::of(record), &mut self.bytes_left));
         let fired = Fired { position: 0, confidence: Confidence::High, not_visible: Vec::new() };
         group.add(record, bytes, &fired, &mut self.bytes_left);
     }
@@ -183,7 +184,13 @@ impl<'r> Groups<'r> {
 }
 
 impl Group {
-    fn new(record: &Record<'_>, actor: Actor) -> Self {
+    fn new(record: &Record<'_>, actor: Actor, bytes_left: &mut usize) -> Self {
+        let mut asked = record.asked();
+        let size: usize = asked.iter().map(|asked| asked.path.len() + asked.value.len()).sum();
+        match bytes_left.checked_sub(size) {
+            Some(left) => *bytes_left = left,
+            None => asked.clear(),
+        }
         let matched = Matched {
             event_source: record.event_source().to_owned(),
             event_name: record.event_name().to_owned(),
@@ -200,7 +207,8 @@ impl Group {
             user_agents: Tally::default(),
             models: Tally::default(),
             confidence: Confidence::Low,
-            not_visible: Vec::new(),
+            asked,
+            not_visible: BTreeMap::new(),
             related: Vec::new(),
         };
         Self {
@@ -209,7 +217,6 @@ impl Group {
             region: record.region().map(str::to_owned),
             fingerprints: BTreeSet::new(),
             record_bytes: 0,
-            not_visible: BTreeSet::new(),
             related: BTreeSet::new(),
         }
     }
@@ -250,7 +257,10 @@ impl Group {
             matched.models.add(model.to_owned());
         }
         matched.confidence = matched.confidence.max(fired.confidence);
-        self.not_visible.extend(fired.not_visible.iter().cloned());
+        for field in &fired.not_visible {
+            let why = || record.why_not_visible(field);
+            matched.not_visible.entry(field.clone()).or_insert_with(why);
+        }
     }
 
     fn finish(mut self, key: &Key, rule_set: &RuleSet, log: &Log) -> Option<Finding> {
@@ -262,7 +272,6 @@ impl Group {
             None => (Arc::new(unknown_operation()), Level::Low),
         };
         let about_of = |position: &usize| rule_set.rules().get(*position).map(|rule| Arc::clone(&rule.about));
-        self.matched.not_visible = self.not_visible.into_iter().collect();
         self.matched.related = self.related.iter().filter_map(about_of).collect();
         // How many parts the key has is hashed with them, so that none of them can be taken for a record.
         let size = key.parts.len().to_string();

@@ -14,7 +14,7 @@ pub use ocsf::Form;
 use rsigma_parser::Level;
 
 use crate::{
-    record::{Actor, Outcome, Resource},
+    record::{Actor, Asked, Outcome, Resource},
     rules::{About, Rule, severity_id},
     text,
 };
@@ -119,8 +119,10 @@ pub struct Matched {
     pub models: Tally<String>,
     /// How sure it is: that of the surest record.
     pub confidence: Confidence,
-    /// Fields of the rule that CloudTrail hid in some record.
-    pub not_visible: Vec<String>,
+    /// What the first record's request asked for, as far as it is shown.
+    pub asked: Vec<Asked>,
+    /// Fields of the rule that CloudTrail hid in some record, each with the reason.
+    pub not_visible: BTreeMap<String, &'static str>,
     /// Lesser rules of the same family that matched some of the records too.
     pub related: Vec<Arc<About>>,
 }
@@ -227,6 +229,25 @@ impl Finding {
             Details::Records(matched) => Some(matched),
             Details::File(_) => None,
         }
+    }
+
+    /// Where the first event stands in the event history of the AWS console, which keeps management events for 90 days. Nothing
+    /// where Region or eventID are not what AWS writes.
+    #[must_use]
+    pub fn console_link(&self) -> Option<String> {
+        let plain = |text: &&String| {
+            !text.is_empty()
+                && text.len() <= 64
+                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        };
+        let region = self.region.as_ref().filter(plain)?;
+        let id = self.matched()?.event_ids.first().filter(plain)?;
+        let console = match region.split('-').take(2).collect::<Vec<_>>().as_slice() {
+            ["cn", _] => "console.amazonaws.cn",
+            ["us", "gov"] => "console.amazonaws-us-gov.com",
+            _ => "console.aws.amazon.com",
+        };
+        Some(format!("https://{region}.{console}/cloudtrailv2/home?region={region}#/events/{id}"))
     }
 
     /// One sentence: what, who, where, how often.

@@ -177,6 +177,9 @@ impl Finding {
             "data_sources": ["AWS CloudTrail"],
         });
         let Value::Object(members) = &mut info else { return info };
+        if let Some(link) = self.console_link() {
+            members.insert("src_url".to_owned(), json!(link));
+        }
         let attacks: Vec<Value> = self.about.tags.iter().filter_map(|tag| attack(tag)).collect();
         if !attacks.is_empty() {
             members.insert("attacks".to_owned(), json!(attacks));
@@ -224,9 +227,13 @@ impl Finding {
             "rule_set": self.rule_set,
             "log": log,
             "fields_not_visible": [],
+            "benign_causes": self.about.false_positives,
         });
         if let (Details::Records(matched), Value::Object(members)) = (&self.details, &mut unmapped) {
-            members.insert("fields_not_visible".to_owned(), json!(matched.not_visible));
+            members.insert("fields_not_visible".to_owned(), json!(matched.not_visible.keys().collect::<Vec<_>>()));
+            members.insert("why_not_visible".to_owned(), json!(matched.not_visible));
+            let asked = matched.asked.iter().map(|asked| json!({"path": asked.path, "value": asked.value}));
+            members.insert("asked".to_owned(), asked.collect());
             members.insert(
                 "seen".to_owned(),
                 json!({
@@ -456,6 +463,7 @@ fn keep_of_lists(value: &mut Value, most: usize) {
     for list in ["resources", "addresses", "user_agents", "models"] {
         keep_first(value, &format!("/unmapped/seen/{list}"), most);
     }
+    keep_first(value, "/unmapped/asked", most);
 }
 
 /// Cuts every text to 256 bytes or somewhat more. Ids and names are shorter; what is longer was made to be.

@@ -100,6 +100,8 @@ impl Actor {
         }
         if self.from_console {
             words.push_str(", from the console");
+        } else if self.credential.is_some() && self.invoked_by.is_none() {
+            words.push_str(", not from the console");
         }
         match self.mfa {
             Some(true) => words.push_str(", with MFA"),
@@ -130,7 +132,10 @@ mod tests {
             "accessKeyId": "ASIAEXAMPLE", "sessionContext": {
                 "sessionIssuer": {"userName": "Deploy"}, "attributes": {"mfaAuthenticated": "false"}}
         });
-        assert_eq!(words(&role), "assumed role Deploy (session ci-42), temporary credentials, without MFA");
+        assert_eq!(
+            words(&role),
+            "assumed role Deploy (session ci-42), temporary credentials, not from the console, without MFA"
+        );
         assert_eq!(words(&json!({"type": "Root", "arn": "arn:aws:iam::111122223333:root"})), "the root user");
         let user = json!({"type": "IAMUser", "userName": "ana", "accessKeyId": "AKIAIOSFODNN7EXAMPLE", "invokedBy": "cloudformation.amazonaws.com"});
         assert_eq!(words(&user), "IAM user ana, long-term access key, called through cloudformation.amazonaws.com");

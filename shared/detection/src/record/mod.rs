@@ -4,6 +4,7 @@ mod actor;
 mod derived;
 mod mend;
 mod outcome;
+mod request;
 mod target;
 
 use serde_json::Value;
@@ -13,6 +14,7 @@ pub use actor::Actor;
 pub(crate) use derived::{DERIVED, Derived, Held, Own, model_name};
 pub(crate) use mend::{document, legible};
 pub use outcome::Outcome;
+pub use request::Asked;
 pub use target::Resource;
 
 /// A parsed record. Every answer is optional: CloudTrail leaves out what it likes, and a record may hold anything.
