@@ -222,7 +222,7 @@ fn records_are_counted_once_each() {
 #[test]
 fn every_situation_gives_what_its_name_says() {
     let expected = [
-        ("a-busy-hour", vec!["High", "Medium", "Medium"]),
+        ("a-busy-hour", vec!["High", "Medium", "Medium", "Low"]),
         ("agent-hijacked", vec!["High", "Medium", "Medium"]),
         ("api-key-created", vec!["High"]),
         ("delete-guardrail", vec!["High"]),
