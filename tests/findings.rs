@@ -539,7 +539,7 @@ fn attributes_are_ten_and_never_empty() {
 
 #[test]
 fn an_alert_answers_what_a_person_asks() {
-    let record = delete_guardrail(1, &json!({"requestParameters": {"guardrailVersion": "3", "name": "***"}}));
+    let record = delete_guardrail(1, &json!({"requestParameters": {"clientRequestToken": "a-token", "name": "***"}}));
     let audited = found(&[record]);
     let Alert { subject, body } = Alert::of(&[only(&audited)], 0).unwrap();
     assert_eq!(body.matches("gr4example7k2").count(), 1, "what the call was about is told once: {body}");
@@ -547,7 +547,7 @@ fn an_alert_answers_what_a_person_asks() {
     for expected in [
         "DeleteGuardrail at bedrock.amazonaws.com: it succeeded",
         "guardrailIdentifier: gr4example7k2",
-        "Asked for       guardrailVersion: 3\nWho",
+        "Asked for       clientRequestToken: a-token\nWho",
         "assumed role DataScience (session mallory), temporary credentials, not from the console, without MFA",
         "May be harmless A planned clean-up",
         "Read more       https://docs.aws.amazon.com/bedrock/latest/APIReference/API_DeleteGuardrail.html",

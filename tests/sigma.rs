@@ -598,6 +598,12 @@ fn what_is_not_visible_is_a_third_answer() {
         ("between: deeper", format!("{{{x}.a.b: secret}}"), &between, HIDDEN),
         ("between: a neighbour", format!("{{{x}.c: secret}}"), &between, NO),
         ("omitted: a value", format!("{{{x}: secret}}"), &omitted, HIDDEN),
+        (
+            "a list called omitted",
+            "{requestParameters.omitted: true}".to_owned(),
+            &sent("Some", r#"{"omitted":["other",true]}"#),
+            YES,
+        ),
         ("omitted: nothing", format!("{{{x}: null}}"), &omitted, HIDDEN),
         ("omitted: existence", format!("{{{x}|exists: true}}"), &omitted, HIDDEN),
         ("omitted below: inside", format!("{{{x}.a: secret}}"), &omitted_below, HIDDEN),

@@ -673,6 +673,10 @@ static REAL: LazyLock<Option<Real>> = LazyLock::new(|| {
     let (mut rules, mut parsed) = (Vec::new(), Vec::new());
     for path in published.iter().cloned().chain(built_in) {
         let text = fs::read_to_string(path).unwrap();
+        // Nobody else knows our lists and derived fields; `lists` and each rule's proof say what these mean.
+        if text.contains("|expand") || text.contains("derived.") {
+            continue;
+        }
         let sigma = parse_sigma_yaml(&text).unwrap().rules.remove(0);
         let mut lines = Vec::new();
         // Sorted, because the parser keeps them in a map: every run must ask the same.

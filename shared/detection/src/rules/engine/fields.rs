@@ -272,7 +272,7 @@ impl<'de> Visitor<'de> for Walk<'_, '_, 'de> {
                 }
                 if let Some(at) = child {
                     let walk = Walk { fields: self.fields, at, values: self.values, hideable: true };
-                    walk.scalar(scalar_of(omitted));
+                    walk.deserialize(omitted).map_err(Error::custom)?;
                 }
                 continue;
             }
@@ -329,14 +329,5 @@ impl<'de> Visitor<'de> for Walk<'_, '_, 'de> {
     fn visit_unit<E: Error>(self) -> Result<(), E> {
         self.scalar(Scalar::Null);
         Ok(())
-    }
-}
-
-fn scalar_of(value: serde_json::Value) -> Scalar<'static> {
-    match value {
-        serde_json::Value::String(text) => Scalar::Text(Cow::Owned(text)),
-        serde_json::Value::Number(number) => Scalar::Number(number),
-        serde_json::Value::Bool(value) => Scalar::Bool(value),
-        _ => Scalar::Null,
     }
 }
