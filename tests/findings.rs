@@ -224,7 +224,7 @@ fn every_situation_gives_what_its_name_says() {
     let expected = [
         ("a-busy-hour", vec!["High", "Medium", "Medium", "Low"]),
         ("agent-hijacked", vec!["High", "Medium", "Medium"]),
-        ("api-key-created", vec!["High"]),
+        ("api-key-created", vec!["High", "Low", "Low"]),
         ("delete-guardrail", vec!["High"]),
         ("delete-guardrail-denied", vec!["Medium"]),
         ("half-a-character", vec!["High"]),
