@@ -40,7 +40,6 @@ fn denied_invocation(n: u32) -> Value {
         n,
         &json!({
             "eventName": "InvokeModel", "readOnly": true, "errorCode": "AccessDenied",
-            "userIdentity": {"type": "Root", "arn": "arn:aws:iam::111122223333:root", "sessionContext": null},
             "requestParameters": {"guardrailIdentifier": null, "modelId": format!("model-{n}")}
         }),
     )
