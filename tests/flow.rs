@@ -527,7 +527,7 @@ async fn a_wrong_rule_file_is_a_finding_once_and_the_rest_is_in_force() {
     assert_eq!(bench.titles(), ["A rule file is wrong", DELETED, DELETED]);
     let findings = bench.topics.findings.lock().unwrap();
     assert!(
-        findings[0].summary().contains("/opt/rules/mine.yml:2: its logsource is not CloudTrail"),
+        findings[0].summary().contains("/opt/rules/mine.yml:2:1: its logsource is not CloudTrail"),
         "{}",
         findings[0].summary()
     );

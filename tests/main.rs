@@ -1,6 +1,7 @@
 //! The tests that see the product from outside, as one binary. What a single file promises is tested in that file.
 //!
 //! - [`rules`]: every built-in rule holds its proof, every wrong rule is refused, looking rules up loses none
+//! - [`lints`]: what `rules check` finds in a rule file, with its place
 //! - [`sigma`]: Sigma as the standard defines it, one case a feature; [`sigma_oracles`]: the same asked of other engines
 //! - [`lists`]: approved lists and the fields that are worked out of a record, as rules use them
 //! - [`findings`]: grouping, ids, severity, sizes, and that everything that leaves is valid OCSF and harmless text
@@ -19,6 +20,7 @@ mod edges;
 mod end_to_end;
 mod findings;
 mod flow;
+mod lints;
 mod lists;
 mod notifications;
 mod ocsf_schema;

@@ -249,6 +249,7 @@ impl State {
             unread.push(Refused {
                 path: source,
                 line: None,
+                column: None,
                 problem: "it holds no .yml file".to_owned(),
                 remedy: "put rules there, or take RULES_URI away".to_owned(),
             });
@@ -273,5 +274,5 @@ fn in_force(loaded: Loaded, unread: Vec<Refused>) -> InForce {
 }
 
 fn trouble(path: String, why: &str, remedy: &str) -> Refused {
-    Refused { path, line: None, problem: format!("it cannot be read ({why})"), remedy: remedy.to_owned() }
+    Refused { path, line: None, column: None, problem: format!("it cannot be read ({why})"), remedy: remedy.to_owned() }
 }

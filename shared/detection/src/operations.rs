@@ -51,6 +51,16 @@ impl Operations {
         self.0.get(event_source)?.get(event_name)
     }
 
+    /// The event sources of Bedrock that are known.
+    pub fn sources(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// The names of an event source's known operations; none for another source.
+    pub fn names<'a>(&'a self, event_source: &str) -> impl Iterator<Item = &'a str> {
+        self.0.get(event_source).into_iter().flat_map(|names| names.keys().map(String::as_str))
+    }
+
     /// Whether this is one of Bedrock's event sources and a name that nobody has looked at yet. AWS adds about fifteen
     /// operations a month.
     #[must_use]

@@ -21,6 +21,13 @@ pub(crate) fn document(bytes: &[u8]) -> Result<Value, serde_json::Error> {
     })
 }
 
+/// The record's text with what is no JSON in it mended, as rules are asked about it where they cannot read it as it is.
+#[must_use]
+pub fn mended(bytes: &[u8]) -> String {
+    let legible = legible(bytes);
+    document(legible.as_bytes()).map(|document| document.to_string()).unwrap_or(legible)
+}
+
 /// The record with everything replaced by U+FFFD that is no character: half a surrogate pair, a byte that is no UTF-8.
 /// Anybody can put these into a user agent, and they must not make a record unreadable.
 pub(crate) fn legible(bytes: &[u8]) -> String {

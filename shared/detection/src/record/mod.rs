@@ -12,6 +12,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 pub use actor::Actor;
 pub(crate) use derived::{DERIVED, Derived, Held, Own, model_name};
+pub use mend::mended;
 pub(crate) use mend::{document, legible};
 pub use outcome::Outcome;
 pub use request::Asked;

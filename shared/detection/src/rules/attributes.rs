@@ -7,6 +7,10 @@ use yaml_serde::Value;
 
 use super::{Stage, WhenHidden, check::Fault};
 
+/// Every attribute of ours, to tell a misspelt one by.
+pub(super) const NAMES: [&str; 8] =
+    ["family", "group_by", "level_denied", "level_failed", "requires_list", "respond", "stage", "when_hidden"];
+
 #[derive(Debug, Default)]
 pub(super) struct Attributes {
     pub(super) family: Option<String>,

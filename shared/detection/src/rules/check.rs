@@ -6,34 +6,53 @@ use crate::record::DERIVED;
 
 /// A rule file that was left out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{path}{}: {problem}; {remedy}", line.map_or(String::new(), |line| format!(":{line}")))]
+#[error("{path}{}{}: {problem}; {remedy}", after_colon(*line), after_colon(*column))]
 pub struct Refused {
     /// The file.
     pub path: String,
     /// Line in the file, from 1, where it is known.
     pub line: Option<usize>,
+    /// Column in that line, in characters from 1, where it is known.
+    pub column: Option<usize>,
     /// What is wrong.
     pub problem: String,
     /// What to do about it.
     pub remedy: String,
 }
 
+fn after_colon(number: Option<usize>) -> String {
+    number.map_or(String::new(), |number| format!(":{number}"))
+}
+
 /// What is wrong with a rule: the text to look for in the file (so that a line can be named), the problem, the remedy.
 pub(super) struct Fault {
     pub(super) near: String,
+    /// Line and column, where they are known without looking.
+    pub(super) place: Option<(usize, usize)>,
     pub(super) problem: String,
     pub(super) remedy: String,
 }
 
 impl Fault {
     pub(super) fn new(near: &str, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { near: near.to_owned(), problem: problem.into(), remedy: remedy.into() }
+        Self { near: near.to_owned(), place: None, problem: problem.into(), remedy: remedy.into() }
     }
 
     pub(super) fn at(self, path: &str, text: &str) -> Refused {
-        let line = text.lines().position(|line| !self.near.is_empty() && line.contains(&self.near));
-        Refused { path: path.to_owned(), line: line.map(|at| at + 1), problem: self.problem, remedy: self.remedy }
+        let (line, column) = self.place.or_else(|| place_of(&self.near, text)).unzip();
+        Refused { path: path.to_owned(), line, column, problem: self.problem, remedy: self.remedy }
     }
+}
+
+/// Line and column, from 1, of the first place where a text stands.
+pub(super) fn place_of(near: &str, text: &str) -> Option<(usize, usize)> {
+    if near.is_empty() {
+        return None;
+    }
+    text.lines().enumerate().find_map(|(at, line)| {
+        let before = line.get(..line.find(near)?)?;
+        Some((at + 1, before.chars().count() + 1))
+    })
 }
 
 /// Checks that every part of the rule means here what Sigma says it means.
@@ -60,7 +79,7 @@ pub(super) fn check(rule: &SigmaRule) -> Result<(), Fault> {
     rule.detection.named.iter().try_for_each(|(name, detection)| check_detection(name, detection))
 }
 
-fn check_detection(name: &str, detection: &Detection) -> Result<(), Fault> {
+pub(super) fn check_detection(name: &str, detection: &Detection) -> Result<(), Fault> {
     match detection {
         Detection::AllOf(items) => items.iter().try_for_each(|item| check_item(name, item)),
         Detection::AnyOf(parts) | Detection::And(parts) => {

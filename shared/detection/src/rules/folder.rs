@@ -32,6 +32,7 @@ fn collect(folder: &Path, files: &mut Vec<RuleFile>, refused: &mut Vec<Refused>)
                 Err(error) => refused.push(Refused {
                     path: name,
                     line: None,
+                    column: None,
                     problem: format!("it cannot be read ({error})"),
                     remedy: "a rule is a UTF-8 text file of at most 1 MiB".to_owned(),
                 }),

@@ -10,7 +10,7 @@ use rsigma_parser::{
 use super::engine::lower;
 
 /// The only values that a field can have where a rule matches; `None` where the rule leaves it open.
-type Only = Option<BTreeSet<String>>;
+pub(super) type Only = Option<BTreeSet<String>>;
 
 #[derive(Debug, Default)]
 pub(super) struct Index {
@@ -54,7 +54,7 @@ impl Index {
 }
 
 /// The only values that `field` can have where the rule matches.
-fn only(detections: &Detections, field: &str) -> Only {
+pub(super) fn only(detections: &Detections, field: &str) -> Only {
     // A rule with several conditions matches where any of them holds.
     any(detections.conditions.iter().map(|condition| only_in_condition(condition, detections, field)))
 }

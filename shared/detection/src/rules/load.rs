@@ -12,11 +12,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     About, Loaded, Rule, RuleSet,
-    attributes::Attributes,
+    attributes::{self, Attributes},
     check::{self, Fault},
     engine::Engine,
     index::Index,
     lists::{self, Lists},
+    nearest::nearest,
     one_lower,
     packed::{Content, Kept},
 };
@@ -59,6 +60,10 @@ impl RuleFile {
 pub struct Warning {
     /// The file.
     pub path: String,
+    /// Line in the file, from 1, where it is known.
+    pub line: Option<usize>,
+    /// Column in that line, in characters from 1, where it is known.
+    pub column: Option<usize>,
     /// What is odd, and what is done about it.
     pub text: String,
 }
@@ -185,7 +190,10 @@ fn read(
     let attributes = Attributes::of(&sigma)?;
     let waits_for = waits_for(attributes.requires_lists, lists)?;
 
-    let mut warn = |text: String| warnings.push(Warning { path: file.path.clone(), text });
+    let mut warn = |near: &str, text: String| {
+        let (line, column) = check::place_of(near, &file.text).unzip();
+        warnings.push(Warning { path: file.path.clone(), line, column, text });
+    };
     let mut fields = Vec::new();
     let mut bare_accounts = Vec::new();
     for detection in sigma.detection.named.values() {
@@ -196,19 +204,21 @@ fn read(
     fields.dedup();
     bare_accounts.sort();
     for account in bare_accounts {
-        warn(format!("{account} is read as a number; write account ids in quotes"));
+        warn(&account, format!("{account} is read as a number; write account ids in quotes"));
     }
     if sigma.level.is_none() {
-        warn("it has no level; medium is assumed".to_owned());
+        warn("", "it has no level; medium is assumed".to_owned());
     }
     if sigma.status == Some(Status::Deprecated) {
-        warn("its status is `deprecated`; it is still in force".to_owned());
+        warn("status:", "its status is `deprecated`; it is still in force".to_owned());
     }
     if sigma.id.is_none() {
-        warn("it has no id; one is computed from its title".to_owned());
+        warn("", "it has no id; one is computed from its title".to_owned());
     }
     for name in attributes.unknown {
-        warn(format!("the attribute `{name}` means nothing here and is ignored"));
+        let meant =
+            nearest(&name, attributes::NAMES).map_or(String::new(), |meant| format!("; did you mean `{meant}`?"));
+        warn(&format!("{name}:"), format!("the attribute `{name}` means nothing here and is ignored{meant}"));
     }
 
     let level = sigma.level.unwrap_or(Level::Medium);
@@ -264,10 +274,15 @@ pub(super) fn in_one_line(error: &str) -> String {
     error.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn parse(text: &str) -> Result<SigmaRule, Fault> {
+pub(super) fn parse(text: &str) -> Result<SigmaRule, Fault> {
     let wrong = |error: &str| {
         let error = in_one_line(error);
-        Fault::new(quoted(&error).unwrap_or_default(), error.clone(), "see sigmahq.io/docs for how a rule is written")
+        if let Some(fault) = of_condition(&error, text) {
+            return fault;
+        }
+        let near = quoted(&error).unwrap_or_default();
+        let fault = Fault::new(near, error.clone(), "see sigmahq.io/docs for how a rule is written");
+        Fault { place: place(&error), ..fault }
     };
     let collection = parse_sigma_yaml(text).map_err(|error| wrong(&error.to_string()))?;
     if let Some(error) = collection.errors.first() {
@@ -286,6 +301,31 @@ fn parse(text: &str) -> Result<SigmaRule, Fault> {
         (None, _) => Err(Fault::new("", "it holds no rule", "write one Sigma rule, or remove the file")),
         (Some(_), Some(_)) => Err(Fault::new("---", "it holds several rules", "write one file for each rule")),
     }
+}
+
+/// The parser counts from the beginning of the condition, and draws what it expected below it.
+fn of_condition(error: &str, text: &str) -> Option<Fault> {
+    let drawn = error.strip_prefix("Condition parse error")?;
+    let why = drawn.rsplit_once("= ").map_or(drawn, |(_, why)| why).trim_matches([':', ' ']);
+    let remedy = "it is made of names of selections, and, or, not, `1 of`, `all of` and parentheses";
+    let fault = Fault::new("condition:", format!("its condition cannot be read: {why}"), remedy);
+    let inside = || -> Option<(usize, usize)> {
+        let at: String = drawn.strip_prefix(" at 1:")?.chars().take_while(char::is_ascii_digit).collect();
+        let (line, column) = check::place_of("condition: ", text)?;
+        // Only what stands in one line, without quotes, is counted as it is written.
+        let written = text.lines().nth(line - 1)?.split_once("condition: ")?.1;
+        let plain = !written.trim_start().starts_with(['"', '\'', '>', '|', '[']);
+        let blanks = written.chars().take_while(|c| *c == ' ').count();
+        plain.then_some((line, column + "condition: ".len() + blanks + at.parse::<usize>().ok()?.checked_sub(1)?))
+    };
+    Some(Fault { place: inside(), ..fault })
+}
+
+/// The place that YAML's own error messages name.
+fn place(error: &str) -> Option<(usize, usize)> {
+    let (line, rest) = error.split_once(" at line ")?.1.split_once(" column ")?;
+    let column: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    Some((line.parse().ok()?, column.parse().ok()?))
 }
 
 /// The first text in quotes of an error message, to find its line by.

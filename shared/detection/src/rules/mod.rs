@@ -5,8 +5,11 @@ mod check;
 mod engine;
 mod folder;
 mod index;
+#[cfg(feature = "lint")]
+pub mod lint;
 mod lists;
 mod load;
+mod nearest;
 mod packed;
 pub mod proof;
 mod shelf;
@@ -220,7 +223,7 @@ impl Question<'_> {
         self.rule_set.engine.not_visible(fields, &self.reading)
     }
 
-    /// Why the rule at this position does not match, part by part.
+    /// Why the rule at this position matches or does not, part by part.
     pub fn explain(&mut self, position: usize) -> Vec<String> {
         self.rule_set.engine.explain(position, &mut self.reading)
     }

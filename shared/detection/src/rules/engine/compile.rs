@@ -92,7 +92,7 @@ fn detection_tree(name: &str, detection: &Detection, fields: &mut Fields) -> Res
     })
 }
 
-fn item_tree(name: &str, item: &DetectionItem, fields: &mut Fields) -> Result<Tree, Fault> {
+pub(super) fn item_tree(name: &str, item: &DetectionItem, fields: &mut Fields) -> Result<Tree, Fault> {
     let field = item.field.name.as_deref().filter(|field| !field.is_empty());
     let modifiers = Modifiers::of(name, item)?;
     if modifiers.all && item.values.len() < 2 {

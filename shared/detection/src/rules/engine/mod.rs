@@ -92,11 +92,33 @@ impl Engine {
         self.fields.slot("eventSource");
         self.fields.slot("eventName");
         let tree = compile::compile(rule, &mut self.fields)?;
+        self.push(tree);
+        Ok(())
+    }
+
+    fn push(&mut self, tree: Tree) {
         let is_derived = |slot: Slot| self.fields.derived().iter().any(|(_, derived)| *derived == slot);
         let (keywords, derived) =
             (tree.reads(&|slot| slot.is_none()), tree.reads(&|slot| slot.is_some_and(is_derived)));
         self.rules.push(Judged { tree, keywords, derived });
-        Ok(())
+    }
+
+    /// One line of a selection, as a rule of its own.
+    #[cfg(feature = "lint")]
+    pub(super) fn of_line(selection: &str, line: &rsigma_parser::DetectionItem) -> Result<Self, Fault> {
+        let mut engine = Self::default();
+        engine.fields.slot("eventSource");
+        engine.fields.slot("eventName");
+        let tree = compile::item_tree(selection, line, &mut engine.fields)?;
+        engine.push(tree);
+        Ok(engine)
+    }
+
+    /// Whether the first rule matches what CloudTrail could write.
+    #[cfg(feature = "lint")]
+    pub(super) fn holds(&self, record: &Value) -> bool {
+        let (bytes, operations) = (record.to_string(), Operations::default());
+        self.read(bytes.as_bytes(), &operations).is_ok_and(|mut reading| self.judge(0, &mut reading).matches)
     }
 
     /// Takes out of a record what the rules read.
@@ -134,12 +156,13 @@ impl Engine {
         fields.iter().filter(hidden).cloned().collect()
     }
 
-    /// Why a rule does not match, part by part.
+    /// Why a rule says what it says, part by part: what keeps it from matching or, where it matches, from not doing so.
     pub(super) fn explain(&self, position: usize, reading: &mut Reading<'_>) -> Vec<String> {
         let mut said = Vec::new();
         if let Some(rule) = self.rules.get(position) {
             self.complete(rule, reading);
-            rule.tree.explain(reading, true, &mut said);
+            let matches = rule.tree.judge(reading).plain;
+            rule.tree.explain(reading, !matches, &mut said);
         }
         said
     }

@@ -1,0 +1,211 @@
+//! What `rules check` says of a rule file: all that makes it refused, each with its place, and what is legal and cannot be
+//! meant. A rule that is only found odd here is in force all the same. The Lambda is built without this.
+//!
+//! - [`source`]: where in the file a key or a value stands
+//! - [`names`]: fields, event sources and event names that do not exist
+//! - [`truth`]: conditions that can never be true, or never false
+
+mod names;
+mod source;
+mod truth;
+
+use rsigma_parser::{ConditionExpr, Detection, DetectionItem, Detections, Modifier};
+
+use self::source::{Place, Source};
+use super::{Loaded, Refused, RuleFile, Warning, check, engine::Engine, index, load};
+use crate::operations::Operations;
+
+/// How bad a problem is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Worth knowing.
+    Note,
+    /// Probably not meant.
+    Warning,
+    /// The rule is refused, can never match, or asks for something that does not exist.
+    Error,
+}
+
+impl Severity {
+    /// `note`, `warning` or `error`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// Something about a rule file that its author should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The file.
+    pub path: String,
+    /// Line in the file, from 1, where it is known.
+    pub line: Option<usize>,
+    /// Column in that line, in characters from 1, where it is known.
+    pub column: Option<usize>,
+    /// How many characters from there are meant.
+    pub width: usize,
+    /// What is wrong, and what to write instead.
+    pub text: String,
+}
+
+impl Problem {
+    /// A problem with a whole file.
+    #[must_use]
+    pub fn of_file(severity: Severity, path: &str, text: impl Into<String>) -> Self {
+        Self { severity, path: path.to_owned(), line: None, column: None, width: 1, text: text.into() }
+    }
+}
+
+impl From<&Refused> for Problem {
+    fn from(refused: &Refused) -> Self {
+        let text = format!("{}; {}", refused.problem, refused.remedy);
+        Self { line: refused.line, column: refused.column, ..Self::of_file(Severity::Error, &refused.path, text) }
+    }
+}
+
+impl From<&Warning> for Problem {
+    fn from(warning: &Warning) -> Self {
+        let text = warning.text.clone();
+        Self { line: warning.line, column: warning.column, ..Self::of_file(Severity::Warning, &warning.path, text) }
+    }
+}
+
+/// Everything that can be said of these files, sorted by place; `loaded` is what became of them.
+#[must_use]
+pub fn problems(files: &[RuleFile], loaded: &Loaded) -> Vec<Problem> {
+    let mut problems: Vec<Problem> = files.iter().flat_map(|file| lint(file, loaded.rule_set.operations())).collect();
+    // Here every fault is told with its exact place; loading tells the first one alone.
+    let refused = loaded.refused.iter().map(Problem::from);
+    let more: Vec<Problem> = refused
+        .chain(loaded.warnings.iter().map(Problem::from))
+        .filter(|new| !problems.iter().any(|known| known.path == new.path && known.text == new.text))
+        .collect();
+    problems.extend(more);
+    problems.sort_by(|a, b| (&a.path, a.line, a.column, b.severity).cmp(&(&b.path, b.line, b.column, a.severity)));
+    problems
+}
+
+/// What is wrong with one file beyond its YAML, which loading tells.
+fn lint(file: &RuleFile, operations: &Operations) -> Vec<Problem> {
+    let Ok(rule) = load::parse(&file.text) else { return Vec::new() };
+    let mut report = Report { path: &file.path, problems: Vec::new() };
+    let source = Source::of(&file.text);
+    let lines = lines(&rule.detection, &source);
+    for line in &lines {
+        line.faults(&mut report);
+    }
+    names::lint(&rule, &lines, &source, operations, &mut report);
+    truth::lint(&rule.detection, &lines, &source, &mut report);
+    unused(&rule.detection, &source, &mut report);
+    let asked = |field| index::only(&rule.detection, field).is_some();
+    if !asked("eventSource") && !asked("eventName") {
+        let text = "names neither eventSource nor eventName in full, so every record of every log is asked, which costs \
+                    speed; name one of them if you can";
+        report.add(Severity::Note, source.key(&[], "detection"), text);
+    }
+    report.problems
+}
+
+/// What is found in one file.
+struct Report<'f> {
+    path: &'f str,
+    problems: Vec<Problem>,
+}
+
+impl Report<'_> {
+    fn add(&mut self, severity: Severity, place: Option<Place>, text: impl Into<String>) {
+        let mut problem = Problem::of_file(severity, self.path, text);
+        if let Some(place) = place {
+            problem.line = Some(place.line);
+            problem.column = Some(place.column);
+            problem.width = place.width;
+        }
+        self.problems.push(problem);
+    }
+}
+
+/// One line of a selection, and where it stands.
+struct Line<'r> {
+    selection: &'r str,
+    item: &'r DetectionItem,
+    /// The lines that must hold together with this one, itself included.
+    together: &'r [DetectionItem],
+    field: &'r str,
+    place: Option<Place>,
+    key: Option<usize>,
+}
+
+impl Line<'_> {
+    fn place_of(&self, value: &str, source: &Source) -> Option<Place> {
+        self.key.and_then(|key| source.value(key, value)).or(self.place)
+    }
+
+    /// What makes this line refused.
+    fn faults(&self, report: &mut Report<'_>) {
+        // Of a list that only loading knows.
+        if self.item.field.has_modifier(Modifier::Expand) {
+            return;
+        }
+        let alone = Detection::AllOf(vec![self.item.clone()]);
+        let checked = check::check_detection(self.selection, &alone)
+            .and_then(|()| Engine::of_line(self.selection, self.item).map(drop));
+        if let Err(fault) = checked {
+            report.add(Severity::Error, self.place, format!("{}; {}", fault.problem, fault.remedy));
+        }
+    }
+}
+
+/// Every line of every selection, in the order of names.
+fn lines<'r>(detections: &'r Detections, source: &Source) -> Vec<Line<'r>> {
+    let mut named: Vec<(&String, &Detection)> = detections.named.iter().collect();
+    named.sort_by_key(|(name, _)| *name);
+    let mut lines = Vec::new();
+    for (selection, detection) in named {
+        let mut maps = Vec::new();
+        collect(detection, &mut maps);
+        let mut seen: Vec<&str> = Vec::new();
+        for (together, item) in maps.into_iter().flat_map(|map| map.iter().map(move |item| (map, item))) {
+            let field = item.field.name.as_deref().unwrap_or_default();
+            let nth = seen.iter().filter(|other| **other == field).count();
+            seen.push(field);
+            let found = source.nth_field(&["detection", selection], field, nth);
+            let (place, key) = found.unzip();
+            lines.push(Line { selection, item, together, field, place, key });
+        }
+    }
+    lines
+}
+
+fn collect<'r>(detection: &'r Detection, maps: &mut Vec<&'r [DetectionItem]>) {
+    match detection {
+        Detection::AllOf(items) => maps.push(items),
+        Detection::AnyOf(parts) | Detection::And(parts) => parts.iter().for_each(|part| collect(part, maps)),
+        _ => {}
+    }
+}
+
+/// Selections that no condition asks for.
+fn unused(detections: &Detections, source: &Source, report: &mut Report<'_>) {
+    for name in detections.named.keys() {
+        if !detections.conditions.iter().any(|condition| asks_for(condition, name)) {
+            let text = format!("`{name}` stands in no condition; use it there, or take it out");
+            report.add(Severity::Warning, source.key(&["detection"], name), text);
+        }
+    }
+}
+
+fn asks_for(condition: &ConditionExpr, name: &str) -> bool {
+    match condition {
+        ConditionExpr::And(parts) | ConditionExpr::Or(parts) => parts.iter().any(|part| asks_for(part, name)),
+        ConditionExpr::Not(part) => asks_for(part, name),
+        ConditionExpr::Identifier(other) => other == name,
+        ConditionExpr::Selector { pattern, .. } => pattern.matches_detection_name(name),
+    }
+}

@@ -1,0 +1,451 @@
+//! What `rules check` finds in a rule file: one wrong file a lint, with the place and the words of what it says. Each of these
+//! loads as Sigma, unless the case says otherwise, and would never match or never be right.
+
+use detection::rules::{
+    Lists, Origin, RuleFile, RuleSet,
+    lint::{Problem, Severity, problems},
+};
+
+use proptest::{
+    collection::vec,
+    prelude::{ProptestConfig, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest},
+    sample::{select, subsequence},
+};
+use serde_json::json;
+
+use crate::samples::{files, repository};
+
+use Severity::{Error, Note, Warning};
+
+fn file(text: &str) -> RuleFile {
+    RuleFile { path: "mine.yml".to_owned(), text: text.to_owned(), origin: Origin::Outside }
+}
+
+fn check(text: &str) -> Vec<Problem> {
+    let loaded = RuleSet::load_only([file(text)]);
+    problems(&[file(text)], &loaded)
+}
+
+/// A whole rule around a detection, which begins in line 7.
+fn rule(detection: &str) -> String {
+    let detection: String = detection.lines().map(|line| format!("  {line}\n")).collect();
+    format!(
+        "title: Test\nid: 5cf5d7ea-ef4c-4a6e-8d4b-0c1a7f0d1b11\nlogsource:\n  product: aws\n  service: cloudtrail\n\
+         detection:\n{detection}level: high\n"
+    )
+}
+
+const BEDROCK: &str = "eventSource: bedrock.amazonaws.com";
+
+/// A rule with one selection; its lines begin in line 8, column 5.
+fn selection(lines: &[&str]) -> String {
+    let lines: String = lines.iter().map(|line| format!("  {line}\n")).collect();
+    rule(&format!("selection:\n{lines}condition: selection"))
+}
+
+/// Exactly one problem, or one beside notes, and exactly there.
+fn says(text: &str, severity: Severity, line: usize, column: usize, words: &[&str]) {
+    let found: Vec<Problem> =
+        check(text).into_iter().filter(|problem| severity == Note || problem.severity > Note).collect();
+    let [problem] = found.as_slice() else { panic!("{text}\n{found:#?}") };
+    assert_eq!(
+        (problem.severity, problem.line, problem.column),
+        (severity, Some(line), Some(column)),
+        "{text}\n{problem:?}"
+    );
+    for word in words {
+        assert!(problem.text.contains(word), "{word}: {problem:?}");
+    }
+}
+
+#[test]
+fn a_rule_that_is_right_has_no_problem() {
+    for text in [
+        selection(&[BEDROCK, "eventName: [CreateAgent, UpdateAgent]", "requestParameters.agentName|contains: x"]),
+        selection(&[BEDROCK, "eventName|startswith: Delete", "userIdentity.sessionContext.sessionIssuer.arn: x"]),
+        selection(&["eventSource: s3.amazonaws.com", "eventName: PutObject", "requestParameters.anything: x"]),
+        selection(&[BEDROCK, "eventName: InvokeModel", "requestParameters.modelId.anything.below: x"]),
+        selection(&[BEDROCK, "eventName: RenderPrompt", "requestParameters.nobodyKnows: x"]),
+        selection(&["eventName: CreateAgnt", "requestParameters.agentNam: x"]),
+        selection(&[
+            BEDROCK,
+            "eventName: TagResource",
+            "tlsDetails.tlsVersion: x",
+            "resources.ARN: x",
+            "responseElements: null",
+            "additionalEventData|exists: true",
+            "derived.actor: x",
+        ]),
+        selection(&[BEDROCK, "eventName: InvokeModel", "derived.model|expand: '%models%'"]),
+    ] {
+        assert_eq!(check(&text), [], "{text}");
+    }
+}
+
+#[test]
+fn a_field_of_no_record_is_found() {
+    for (line, words) in [
+        (
+            "requestParameter.agentName: x",
+            &["`requestParameter.agentName`", "did you mean `requestParameters.agentName`?"][..],
+        ),
+        ("userIdentity.arm: x", &["did you mean `userIdentity.arn`?"]),
+        (
+            "userIdentity.sesionContext.sourceIdentity: x",
+            &["did you mean `userIdentity.sessionContext.sourceIdentity`?"],
+        ),
+        ("sessionContext.sourceIdentity: x", &["did you mean `userIdentity.sessionContext.sourceIdentity`?"]),
+        ("sourceIpAddress|cidr: 10.0.0.0/8", &["did you mean `sourceIPAddress`?"]),
+        ("errorCode.text: x", &["`errorCode` holds nothing with members"]),
+        ("tlsDetails.tlsVersoin: x", &["did you mean `tlsDetails.tlsVersion`?"]),
+        ("command: x", &["`command` is a field of no record"]),
+    ] {
+        says(&selection(&[BEDROCK, "eventName: CreateAgent", line]), Error, 10, 5, words);
+    }
+    let twice = rule(&format!(
+        "selection:\n  - {BEDROCK}\n    eventName: CreateAgent\n  - eventName: CreateAgent\n    usrAgent: x\ncondition: selection"
+    ));
+    says(&twice, Error, 11, 7, &["`userAgent`"]);
+    says(
+        &selection(&[BEDROCK, "eventName: CreateAgent", "userIdentity.arn|fieldref: userIdentiy.arn"]),
+        Error,
+        10,
+        32,
+        &["`userIdentity.arn`"],
+    );
+    let grouped = selection(&[BEDROCK, "eventName: CreateAgent"]) + "group_by: [sourceIPAdress]\n";
+    says(&grouped, Error, 12, 12, &["did you mean `sourceIPAddress`?"]);
+}
+
+/// What a service is sent is known for Bedrock alone, and by the names that stand beside the field.
+#[test]
+fn a_member_that_the_operation_does_not_take_is_found() {
+    let wrong = |lines: &[&str], words: &[&str]| says(&selection(lines), Error, 10, 5, words);
+    wrong(
+        &[BEDROCK, "eventName: DeleteGuardrail", "requestParameters.guardrailIdentifer: x"],
+        &["DeleteGuardrail", "did you mean `requestParameters.guardrailIdentifier`?"],
+    );
+    wrong(
+        &[BEDROCK, "eventName: DeleteGuardrail", "requestParameters.agentId.x: y"],
+        &["there are guardrailIdentifier, guardrailVersion"],
+    );
+    let apart = rule(&format!(
+        "source:\n  {BEDROCK}\nname:\n  eventName: DeleteGuardrail\nwhat:\n  requestParameters.agentId: y\ncondition: source and name and what"
+    ));
+    says(&apart, Error, 12, 5, &["no member"]);
+    let either = rule(&format!(
+        "a:\n  {BEDROCK}\n  eventName: DeleteGuardrail\nb:\n  {BEDROCK}\n  eventName: DeleteAgent\n  requestParameters.agentId: y\ncondition: a or b"
+    ));
+    assert_eq!(check(&either), []);
+}
+
+#[test]
+fn an_event_name_that_is_no_operation_is_found() {
+    says(&selection(&[BEDROCK, "eventName: DeleteGardrail"]), Error, 9, 16, &["did you mean `DeleteGuardrail`?"]);
+    says(
+        &selection(&[BEDROCK, "eventName:", "  - DeleteGuardrail", "  - 'StopLogging'"]),
+        Error,
+        11,
+        9,
+        &["`StopLogging` is no operation of bedrock.amazonaws.com"],
+    );
+    says(&selection(&[BEDROCK, "eventName|startswith: Destroy"]), Error, 9, 27, &["`Destroy`"]);
+    says(
+        &selection(&[
+            "eventSource: [bedrock.amazonaws.com, bedrock-agentcore.amazonaws.com]",
+            "eventName: [CreateAgent, CreateMemory, CreateMemry]",
+        ]),
+        Error,
+        9,
+        44,
+        &["`CreateMemory`"],
+    );
+    let filter = rule(&format!(
+        "selection:\n  {BEDROCK}\nfilter:\n  eventName: GetGardrail\ncondition: selection and not filter"
+    ));
+    says(&filter, Error, 10, 16, &["`GetGuardrail`"]);
+    assert_eq!(
+        check(&selection(&["eventSource: [bedrock.amazonaws.com, s3.amazonaws.com]", "eventName: PutObject"])),
+        []
+    );
+}
+
+#[test]
+fn an_event_source_that_is_never_written_is_found() {
+    let with = |source: &str| selection(&[&format!("eventSource: {source}"), "eventName: InvokeModel"]);
+    says(
+        &with("bedrock-runtime.amazonaws.com"),
+        Error,
+        8,
+        18,
+        &["CloudTrail never writes", "under `bedrock.amazonaws.com`"],
+    );
+    says(&with("[bedrock.amazonaws.com, bedrock-runtime.amazonaws.com]"), Warning, 8, 42, &["never writes"]);
+    says(&with("bedrock"), Error, 8, 18, &["did you mean `bedrock.amazonaws.com`?"]);
+    says(&with("bedrok.amazonaws.co"), Error, 8, 18, &["did you mean `bedrock.amazonaws.com`?"]);
+    says(&with("signin"), Warning, 8, 18, &["a service's name and `.amazonaws.com`"]);
+}
+
+#[test]
+fn a_condition_that_can_never_be_true_is_found() {
+    for (detection, line, column, words) in [
+        ("a:\n  eventName: A\nb:\n  eventName: B\ncondition: a and b", 11, 14, "no value of `eventName` satisfies it"),
+        (
+            "a:\n  eventName: A\n  userAgent|contains: x\ncondition: a and not a",
+            10,
+            14,
+            "the condition can never be true",
+        ),
+        ("a:\n  eventName: A\nfilter:\n  eventName: [A, B]\ncondition: a and not filter", 11, 14, "`eventName`"),
+        ("a_1:\n  eventName: A\na_2:\n  eventName: B\ncondition: all of a_*", 11, 14, "`eventName`"),
+        ("a_1:\n  eventName: A\na_2:\n  eventName: B\ncondition: 2 of them", 11, 14, "`eventName`"),
+        ("a:\n  eventName: A\nb:\n  eventName|startswith: B\ncondition: a and b", 11, 14, "`eventName`"),
+        ("a:\n  eventName: A\n  errorCode: null\nb:\n  errorCode: x\ncondition: a and b", 12, 14, "`errorCode`"),
+        (
+            "a:\n  eventName: A\nb:\n  requestParameters.x: [Y, Z]\nc:\n  requestParameters.x: Y\ncondition: a and c and not b",
+            13,
+            14,
+            "never",
+        ),
+        (
+            "a:\n  eventName|all: [A, B]\n  userAgent: x\ncondition: a",
+            7,
+            3,
+            "`a` can never hold: no value of `eventName`",
+        ),
+        (
+            "a:\n  eventName: A\n  eventName|endswith: B\nb:\n  eventName: C\ncondition: a or b",
+            7,
+            3,
+            "`a` can never hold",
+        ),
+    ] {
+        says(&rule(detection), Error, line, column, &[words]);
+    }
+    let always = rule("a:\n  eventName: A\ncondition: a or not a");
+    says(&always, Warning, 9, 14, &["matches every record"]);
+    // Two lines about a list may mean two of its members, case may differ, and what is only partly said stays open.
+    for detection in [
+        "a:\n  eventName: A\n  requestParameters.x: Y\nb:\n  requestParameters.x: Z\ncondition: a and b",
+        "a:\n  eventName: Ab\nb:\n  eventName|cased: aB\ncondition: a and b",
+        "a:\n  eventName: Ab\nb:\n  eventName|cased: Ab\ncondition: a and not b",
+        "a:\n  eventName|startswith: A\nb:\n  eventName|endswith: B\ncondition: a and b",
+        "a:\n  eventName: A\nb:\n  eventName: A\n  userAgent: x\ncondition: a and not b",
+        "a:\n  eventName: A\n  readOnly: true\nb:\n  readOnly: 'TRUE'\ncondition: a and b",
+        "a:\n  eventName: A\n  errorCode|exists: true\nb:\n  errorCode: null\ncondition: a and b",
+    ] {
+        let mut found = check(&rule(detection));
+        found.retain(|problem| problem.severity > Note);
+        assert_eq!(found, [], "{detection}");
+    }
+}
+
+/// However a condition is written, nobody waits for it, and what is not found out is not claimed.
+#[test]
+fn a_condition_that_is_too_hard_is_left_alone() {
+    let mut detection = String::new();
+    for n in 0..24 {
+        detection.push_str(&format!("a{n}:\n  userAgent|contains: a{n}\nb{n}:\n  userAgent|contains: b{n}\n"));
+    }
+    let pairs: Vec<String> = (0..24).map(|n| format!("((a{n} and not b{n}) or (b{n} and not a{n}))")).collect();
+    let same: Vec<String> = (0..24).map(|n| format!("((a{n} and b{n}) or (not b{n} and not a{n}))")).collect();
+    let text = rule(&format!(
+        "{detection}name:\n  eventName: A\ncondition: name and ({}) and ({})",
+        pairs.join(" or "),
+        same.join(" and ")
+    ));
+    assert_eq!(check(&text), []);
+}
+
+/// A line of a selection about one of a few fields, with values that can meet.
+fn line() -> impl Strategy<Value = String> {
+    let fields = ["eventName", "errorCode", "userIdentity.type", "requestParameters.x"];
+    let modifiers = ["", "|contains", "|startswith", "|endswith", "|cased", "|neq", "|re", "|exists"];
+    let values = ["Ab", "aB", "b", "A*", "null", "''"];
+    (select(fields.to_vec()), select(modifiers.to_vec()), subsequence(values.to_vec(), 1..3), any::<bool>()).prop_map(
+        |(field, modifier, values, yes)| match modifier {
+            "|exists" => format!("{field}|exists: {yes}"),
+            // What is no text, or no regular expression, is refused.
+            "|contains" | "|startswith" | "|endswith" | "|re" => format!("{field}{modifier}: b"),
+            _ => format!("{field}{modifier}: [{}]", values.join(", ")),
+        },
+    )
+}
+
+fn condition() -> impl Strategy<Value = String> {
+    let name = select(vec!["s_a", "s_b", "s_c", "1 of s_*", "all of s_*", "2 of them"]).prop_map(str::to_owned);
+    name.prop_recursive(3, 8, 2, |part| {
+        prop_oneof![
+            (part.clone(), part.clone()).prop_map(|(a, b)| format!("({a} and {b})")),
+            (part.clone(), part.clone()).prop_map(|(a, b)| format!("({a} or {b})")),
+            part.prop_map(|a| format!("not {a}")),
+        ]
+    })
+}
+
+fn records() -> Vec<String> {
+    let values = [
+        None,
+        Some(json!(null)),
+        Some(json!("Ab")),
+        Some(json!("ab")),
+        Some(json!("aB")),
+        Some(json!("b")),
+        Some(json!("xbx")),
+        Some(json!("")),
+    ];
+    let mut records = Vec::new();
+    for name in &values {
+        for error in &values {
+            for kind in &values {
+                let mut record = json!({});
+                for (field, value) in [("eventName", name), ("errorCode", error)] {
+                    if let Some(value) = value {
+                        record[field] = value.clone();
+                    }
+                }
+                if let Some(value) = kind {
+                    record["userIdentity"] = json!({"type": value});
+                    record["requestParameters"] = json!({"x": [value, "b", name]});
+                }
+                records.push(record.to_string());
+            }
+        }
+    }
+    records
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// What is said never to be true matches nothing, and what is said always to be true matches everything.
+    #[test]
+    fn no_condition_is_wrongly_called_impossible(lines in vec(line(), 4), condition in condition()) {
+        let text = rule(&format!(
+            "s_a:\n  {}\n  sourceIPAddress: null\ns_b:\n  - {}\n  - {}\ns_c:\n  {}\ncondition: {condition}",
+            lines[0], lines[1], lines[2], lines[3]
+        ));
+        let found = check(&text);
+        let claims = |words: &str| found.iter().any(|problem| problem.text.contains(words));
+        let (never, always) = (claims("can never be true"), claims("always true"));
+        if !never && !always {
+            return Ok(());
+        }
+        let loaded = RuleSet::load_only([file(&text)]);
+        prop_assert!(loaded.refused.is_empty(), "{text}\n{:?}", loaded.refused);
+        for record in records() {
+            let mut question = loaded.rule_set.read(record.as_bytes()).unwrap();
+            prop_assert_eq!(question.ask(0).matches, always, "{}\n{}", text, record);
+        }
+    }
+}
+
+#[test]
+fn what_is_left_over_or_odd_is_warned_of() {
+    let unused = rule("a:\n  eventName: A\nfilter:\n  eventName: B\ncondition: a");
+    says(&unused, Warning, 9, 3, &["`filter` stands in no condition"]);
+    assert_eq!(check(&unused.replace("condition: a", "condition: a and not 1 of filter*")), []);
+    says(
+        &(rule("a:\n  eventName: A\ncondition: a") + "level_deny: low\n"),
+        Warning,
+        11,
+        1,
+        &["did you mean `level_denied`?"],
+    );
+    says(
+        &(rule("a:\n  eventName: A\ncondition: a") + "ticket: 5\n"),
+        Warning,
+        11,
+        1,
+        &["`ticket` means nothing here and is ignored"],
+    );
+    says(&rule("a:\n  eventName: A\n  recipientAccountId: 111122223333\ncondition: a"), Warning, 9, 25, &["quotes"]);
+    let object = selection(&["eventName: A", "requestParameters|contains: x"]);
+    says(&object, Warning, 9, 5, &["holds no text but members", "`requestParameters.NAME`"]);
+    let every = rule("a:\n  userAgent: x\ncondition: a");
+    says(&every, Note, 6, 1, &["every record", "costs speed"]);
+}
+
+/// Loading stops at the first; an author wants them all.
+#[test]
+fn all_that_makes_a_rule_refused_is_told_with_its_place() {
+    let text =
+        selection(&["eventName: A", "userAgent|re: '('", "eventTime|week: 5", "awsRegion|cidr: [10.0.0.0/8, x]"]);
+    let found = check(&text);
+    let places: Vec<_> = found.iter().map(|problem| (problem.severity, problem.line, problem.column)).collect();
+    assert_eq!(places, [9, 10, 11].map(|line| (Error, Some(line), Some(5))), "{found:#?}");
+    for (text, line, column) in [
+        ("title: T\ndetection: [", 3, 1),
+        (&selection(&["eventName|contians: A"]), 8, 15),
+        (&rule("a:\n  eventName: A\ncondition: a and b"), 9, 3),
+        (&rule("a:\n  eventName: A\ncondition: a and )"), 9, 20),
+        (&rule("a:\n  eventName: A\ncondition: 'a and )'"), 9, 3),
+        (&selection(&["eventName: A"]).replace("service: cloudtrail", "service: guardduty"), 3, 1),
+        (&selection(&["eventName: A", "derived.modle: x"]), 9, 5),
+    ] {
+        says(text, Error, line, column, &[]);
+    }
+    let known = RuleSet::load([]);
+    let taken = file(
+        &selection(&["eventName: A"])
+            .replace("5cf5d7ea-ef4c-4a6e-8d4b-0c1a7f0d1b11", &known.rule_set.rules()[0].about.id),
+    );
+    let found = problems(std::slice::from_ref(&taken), &RuleSet::load([taken.clone()]));
+    assert!(matches!(found.as_slice(), [Problem { severity: Error, line: Some(2), column: Some(1), .. }]), "{found:?}");
+}
+
+/// What is only found odd is in force all the same: SigmaHQ's rules must go on dropping in.
+#[test]
+fn a_rule_with_problems_is_loaded() {
+    let text = selection(&["eventSource: bedrock-runtime.amazonaws.com", "eventName: InvokeModl", "usrAgent: x"]);
+    let loaded = RuleSet::load_only_with([file(&text)], Lists::builtin());
+    assert_eq!((loaded.refused.as_slice(), loaded.rule_set.rules().len()), (&[][..], 1));
+    assert_eq!(check(&text).len(), 3);
+}
+
+/// In the rules that security teams already have, only what is really wrong is found. They do not belong to this repository:
+/// where they do not lie beside it, there is nothing to check.
+#[test]
+fn published_sigma_rules_are_found_right_but_for_four_fields() {
+    let folder = repository("../shared/sigma");
+    if !folder.is_dir() {
+        println!("skipped: SigmaHQ's rules do not lie at {}", folder.display());
+        return;
+    }
+    let rules: Vec<RuleFile> = files("../shared/sigma", ".yml")
+        .into_iter()
+        .map(|path| RuleFile {
+            path: path.file_name().unwrap().to_string_lossy().into_owned(),
+            ..file(&std::fs::read_to_string(&path).unwrap())
+        })
+        .collect();
+    let mut found = problems(&rules, &RuleSet::load_only(rules.clone()));
+    found.retain(|problem| problem.severity > Note);
+    let found: Vec<_> =
+        found.iter().map(|problem| (problem.path.as_str(), problem.line.unwrap(), problem.severity)).collect();
+    assert_eq!(
+        found,
+        [
+            // A field that is in no record, and three lines that compare a text with an object.
+            ("aws_delete_saml_provider.yml", 26, Error),
+            ("aws_disable_bucket_versioning.yml", 19, Warning),
+            ("aws_ec2_vm_export_failure.yml", 27, Warning),
+            ("aws_iam_s3browser_templated_s3_bucket_policy_creation.yml", 25, Warning),
+        ]
+    );
+}
+
+#[test]
+fn every_built_in_rule_is_found_right() {
+    let loaded = RuleSet::load([]);
+    let rules: Vec<RuleFile> = loaded
+        .rule_set
+        .rules()
+        .iter()
+        .map(|rule| RuleFile {
+            path: rule.path.clone(),
+            ..file(&std::fs::read_to_string(repository(&rule.path)).unwrap())
+        })
+        .collect();
+    assert_eq!(problems(&rules, &loaded), []);
+}
