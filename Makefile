@@ -25,7 +25,7 @@ EXAMPLE_LOG := events/logs/delete-guardrail.json
 # The targets share one cargo target folder; side by side they would only wait for each other.
 .NOTPARALLEL:
 .PHONY: help run test check build invoke scan deploy smoke bench-start fmt clean
-.PHONY: bootstrap check-code check-arrows check-dependencies check-advisories check-template needs-python needs-EVENT needs-LOG needs-STACK
+.PHONY: bootstrap check-code check-rules check-arrows check-dependencies check-advisories check-template needs-python needs-EVENT needs-LOG needs-STACK
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,7 +41,7 @@ test: needs-python .venv/tests/.done .venv/sigma/.done bootstrap ## Run every te
 	$(TESTS_VENV)/bin/python -m unittest discover --buffer --start-directory tests/local
 	$(TESTS_VENV)/bin/python -m unittest discover --buffer --start-directory tests/deployed
 
-check: check-code check-arrows check-dependencies check-advisories check-template ## Check form, lints, dependencies and the template
+check: check-code check-rules check-arrows check-dependencies check-advisories check-template ## Check form, lints, rules, dependencies and the template
 
 # Two things outlive `make clean`: cargo-lambda adds the target aarch64-unknown-linux-gnu to the Rust toolchain, and zig and
 # cargo-zigbuild keep caches in the user's cache folder (~/.cache). `deploy` does the same.
@@ -81,6 +81,11 @@ bootstrap:
 check-code:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# A built-in rule needs a proof, of two cases that match and two that do not at least, and the proof must hold.
+check-rules:
+	cargo run --locked --quiet --package bedrock-audit -- rules check --require-proof rules
+	cargo run --locked --quiet --package bedrock-audit -- rules test rules
 
 # The core looks at nobody: no AWS, no async.
 check-arrows:

@@ -7,6 +7,8 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+use detection::rules::RuleSet;
+use regex::Regex;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -228,13 +230,13 @@ fn rules_of_a_folder_are_added_and_a_wrong_one_is_status_2() {
     fs::write(folder.path().join("wrong.yml"), rule.replace("cloudtrail", "guardduty")).unwrap();
     let ran = scan(&with_rules);
     assert_eq!((ran.status, ran.out.lines().count()), (2, 1));
-    assert!(ran.err.contains("wrong.yml:3: its logsource is not CloudTrail"), "{}", ran.err);
+    assert!(ran.err.contains("wrong.yml:3:1: its logsource is not CloudTrail"), "{}", ran.err);
     assert_eq!(scan(&["--rules", "missing", text(&log)]).status, 2);
     let empty = tempfile::tempdir().unwrap();
     assert!(scan(&["--rules", text(empty.path()), text(&log)]).err.contains("holds no .yml file"));
     assert_eq!(scan(&["--rules", "rules", text(&log)]).status, 0, "the built-in rules are not taken twice");
-    for command in ["check", "test"] {
-        assert_eq!(run(&["rules", command, text(folder.path())], b"").status, 2, "{command}");
+    for (command, status) in [("check", 1), ("test", 2)] {
+        assert_eq!(run(&["rules", command, text(folder.path())], b"").status, status, "{command}");
     }
     fs::write(folder.path().join("wrong.yml"), b"title: \xe4").unwrap();
     let ran = scan(&with_rules);
@@ -259,28 +261,195 @@ fn rules_are_listed_checked_and_tested() {
     assert_eq!(run(&["rules", "test", text(folder.path())], b"").status, 0);
     let at = text(folder.path());
     assert_eq!(run(&["rules", "check", "--require-proof", at], b"").status, 0);
-    // What is right by itself and would be refused beside the built-in rules is told.
-    let retuned = fs::read_to_string(folder.path().join("mine.yml")).unwrap().replace("level: high", "level: low");
-    fs::write(folder.path().join("retuned.yml"), retuned).unwrap();
-    let ran = run(&["rules", "check", at], b"");
-    assert_eq!(ran.status, 2);
-    assert!(ran.err.contains("rules/guardrails/guardrail-deleted.yml has the same id"), "{}", ran.err);
-    fs::remove_file(folder.path().join("retuned.yml")).unwrap();
-    assert!(run(&["rules", "check", "events"], b"").err.contains("events holds no .yml file"));
-    assert!(run(&["rules", "check", "README.md"], b"").err.contains("is a file; give the folder"));
-    fs::copy(folder.path().join("mine.yml"), folder.path().join("unproven.yml")).unwrap();
-    let unproven = folder.path().join("unproven.yml");
-    let other = fs::read_to_string(&unproven).unwrap().replace("7832d7cf", "7832d7c0");
-    fs::write(&unproven, other).unwrap();
-    assert_eq!(run(&["rules", "check", at], b"").status, 0);
-    let ran = run(&["rules", "check", "--require-proof", at], b"");
-    assert!(ran.status == 2 && ran.err.contains("unproven.yml: it has no proof beside it"), "{}", ran.err);
-    fs::remove_file(unproven).unwrap();
     let rule = folder.path().join("mine.yml");
     fs::write(&rule, fs::read_to_string(&rule).unwrap().replace("DeleteGuardrail\n", "GetGuardrail\n")).unwrap();
     let ran = run(&["rules", "test", text(folder.path())], b"");
     assert_eq!(ran.status, 1);
     assert!(ran.out.contains("must match because") && ran.out.contains("0 rules are proven, 1 are not"), "{}", ran.out);
+}
+
+/// A folder with a rule that is right and proven.
+fn proven_rule() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for ending in ["yml", "proof.json"] {
+        let from = repository(&format!("rules/guardrails/guardrail-deleted.{ending}"));
+        fs::copy(from, folder.path().join(format!("mine.{ending}"))).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn a_check_ends_with_0_for_warnings_1_for_problems_and_2_for_what_cannot_be_read() {
+    let folder = proven_rule();
+    let at = text(folder.path());
+    let mine = fs::read_to_string(folder.path().join("mine.yml")).unwrap();
+    let other = mine.replace("7832d7cf", "7832d7c0");
+    let check = |name: &str, rule: &str| {
+        fs::write(folder.path().join(name), rule).unwrap();
+        let ran = run(&["rules", "check", at], b"");
+        let required = run(&["rules", "check", "--require-proof", at], b"").status;
+        fs::remove_file(folder.path().join(name)).unwrap();
+        (ran.status, required, ran.err, ran.out)
+    };
+    assert_eq!(run(&["rules", "check", "--require-proof", at], b"").status, 0);
+
+    let (status, required, err, out) = check("other.yml", &other);
+    assert_eq!((status, required), (0, 1), "{err}");
+    assert!(err.ends_with("other.yml: warning: it has no proof beside it; write records that it must match and must ignore into NAME.proof.json\n"), "{err}");
+    assert_eq!(out, "2 rules: 2 in force, 0 refused, 1 without enough of a proof; 0 problems, 1 warning\n");
+
+    let (status, _, err, out) = check("other.yml", &other.replace("DeleteGuardrail\n", "DeleteGardrail\n"));
+    assert_eq!(status, 1);
+    let line = 1 + mine.lines().position(|line| line.contains("eventName: DeleteGuardrail")).unwrap();
+    let expected = format!(
+        "other.yml:{line}:16: error: `DeleteGardrail` is no operation of bedrock.amazonaws.com that is known; did you mean `DeleteGuardrail`?\n"
+    );
+    assert!(err.contains(&expected), "{err}");
+    assert!(!err.contains('^'), "an excerpt is for a terminal: {err}");
+    assert!(out.contains("2 in force, 0 refused") && out.contains("1 problem,"), "{out}");
+
+    // What is right by itself and would be refused beside the built-in rules.
+    let (status, _, err, _) = check("retuned.yml", &mine.replace("level: high", "level: low"));
+    assert_eq!(status, 1);
+    assert!(err.contains("retuned.yml:2:1: error: rules/guardrails/guardrail-deleted.yml has the same id"), "{err}");
+
+    fs::write(folder.path().join("latin.yml"), b"title: \xe4").unwrap();
+    let ran = run(&["rules", "check", at], b"");
+    assert!(ran.status == 2 && ran.err.contains("latin.yml: error: it cannot be read"), "{}", ran.err);
+    fs::remove_file(folder.path().join("latin.yml")).unwrap();
+    for (folder, expected) in [
+        ("events", "events holds no .yml file"),
+        ("README.md", "is a file; give the folder"),
+        ("missing", "cannot be listed"),
+    ] {
+        let ran = run(&["rules", "check", folder], b"");
+        assert!(ran.status == 2 && ran.err.contains(expected), "{}", ran.err);
+    }
+}
+
+#[test]
+fn a_proof_with_one_case_of_a_kind_proves_too_little() {
+    let folder = proven_rule();
+    let (at, proof) = (text(folder.path()), folder.path().join("mine.proof.json"));
+    let mut cases: Value = serde_json::from_str(&fs::read_to_string(&proof).unwrap()).unwrap();
+    cases["ignores"].as_array_mut().unwrap().truncate(1);
+    fs::write(&proof, cases.to_string()).unwrap();
+    let ran = run(&["rules", "check", at], b"");
+    assert!(ran.status == 0 && ran.err.contains("mine.proof.json: warning: it proves too little"), "{}", ran.err);
+    assert_eq!(run(&["rules", "check", "--require-proof", at], b"").status, 1);
+    fs::write(&proof, "{\n  \"matches\": 1\n}").unwrap();
+    let ran = run(&["rules", "check", at], b"");
+    assert!(ran.status == 1 && ran.err.contains("mine.proof.json:2:14: error: it is no proof"), "{}", ran.err);
+}
+
+#[test]
+fn rules_are_listed_for_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    let rule = "title: Buckets listed\nid: 5cf5d7ea-ef4c-4a6e-8d4b-0c1a7f0d1b11\ntags: [attack.t1619, attack.t1562.008, attack.t1685.002, attack.discovery, attack.t12345]\nlogsource:\n    product: aws\n    service: cloudtrail\ndetection:\n    selection:\n        eventName: ListBuckets\n        requestParameters.x: y\n    condition: selection\nlevel: low\nlevel_denied: high\nstage: shadow\nwhen_hidden: alert\n";
+    fs::write(folder.path().join("mine.yml"), rule).unwrap();
+    let list = |format: &str| run(&["rules", "list", "--rules", text(folder.path()), "--format", format], b"");
+    let listed: Value = serde_json::from_str(&list("json").out).unwrap();
+    let rules = listed.as_array().unwrap();
+    let builtin = RuleSet::load([]).rule_set.rules().len();
+    assert_eq!(rules.len(), builtin + 1);
+    let mine = rules.iter().find(|rule| rule["title"] == "Buckets listed").unwrap();
+    for (name, value) in [
+        ("id", json!("5cf5d7ea-ef4c-4a6e-8d4b-0c1a7f0d1b11")),
+        ("family", json!(null)),
+        ("level", json!("low")),
+        ("level_denied", json!("high")),
+        ("level_failed", json!("low")),
+        ("stage", json!("shadow")),
+        ("origin", json!("outside")),
+        ("when_hidden", json!("alert")),
+        ("waits_for_list", json!(null)),
+        ("fields", json!(["eventName", "requestParameters.x"])),
+        ("path", json!(folder.path().join("mine.yml"))),
+    ] {
+        assert_eq!(mine[name], value, "{name}");
+    }
+    assert!(rules.iter().any(|rule| rule["origin"] == "built-in" && rule["family"] == "guardrails"));
+
+    let ran = list("navigator");
+    let layer: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(layer["versions"], json!({"attack": "19", "navigator": "5.1.0", "layer": "4.5"}));
+    assert_eq!(layer["domain"], "enterprise-attack");
+    let techniques = layer["techniques"].as_array().unwrap();
+    let id = |technique: &Value| technique["techniqueID"].as_str().unwrap().to_owned();
+    let ids: Vec<String> = techniques.iter().map(id).collect();
+    let form = Regex::new(r"^T\d{4}(\.\d{3})?$").unwrap();
+    assert!(ids.iter().all(|id| form.is_match(id)) && ids.is_sorted_by(|a, b| a < b), "{ids:?}");
+    assert!(!ids.iter().any(|id| id.starts_with("T1562")), "of version 18: {ids:?}");
+    let technique = |wanted: &str| techniques.iter().find(|technique| id(technique) == wanted).unwrap();
+    assert_eq!(technique("T1619")["score"], 1);
+    assert_eq!(technique("T1619")["comment"], "Buckets listed (in shadow)");
+    // Both numbers of one technique are one.
+    let logs =
+        rules.iter().filter(|rule| rule["tags"].as_array().unwrap().contains(&json!("attack.t1685.002"))).count();
+    assert_eq!(technique("T1685.002")["score"], logs);
+    assert!(ran.err.contains("T12345 is left out, which ATT&CK 19 does not have: Buckets listed"), "{}", ran.err);
+}
+
+#[test]
+fn a_record_is_explained_rule_by_rule() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log.json");
+    let records = [ordinary(1), delete_guardrail(2, &json!({"requestParameters": null})), ordinary(3)];
+    fs::write(&log, document(&records)).unwrap();
+    let head = "logsource:\n    product: aws\n    service: cloudtrail\ndetection:\n    condition: selection\n    selection:\n        eventName: DeleteGuardrail\n";
+    for (name, id, more) in [
+        ("hidden", "0", "        requestParameters.guardrailIdentifier: x\n"),
+        ("loud", "1", "        requestParameters.guardrailIdentifier: x\nwhen_hidden: alert\n"),
+        ("far", "2", "        awsRegion: us-*\n        userAgent: aws-cli*\n"),
+        ("waiting", "3", "requires_list: buckets\n"),
+    ] {
+        let rule = format!("title: {name}\nid: 5cf5d7ea-ef4c-4a6e-8d4b-0c1a7f0d1b1{id}\nlevel: low\n{head}{more}");
+        fs::write(folder.path().join(format!("{name}.yml")), rule).unwrap();
+    }
+    let id = "9dfb369b-ab13-4fae-a276-000000000002";
+    let explain =
+        |arguments: &[&str]| scan(&[&["--rules", text(folder.path()), "--explain"], arguments, &[text(&log)]].concat());
+    let ran = explain(&[id]);
+    assert_eq!(ran.status, 1, "a rule matches it: {}", ran.err);
+    let lines: Vec<Value> = ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), RuleSet::load([]).rule_set.rules().len() + 4, "a line a rule");
+    let of = |title: &str| lines.iter().find(|line| line["title"] == title).unwrap();
+    let said = |title: &str| (of(title)["answer"].as_str().unwrap(), of(title)["fires"].as_bool().unwrap());
+    assert_eq!(said("Bedrock guardrail deleted"), ("yes", true));
+    assert_eq!(said("hidden"), ("not_visible", false));
+    assert_eq!(said("loud"), ("not_visible", true));
+    assert_eq!(said("far"), ("no", false));
+    assert_eq!(said("waiting"), ("waits_for_list", false));
+    assert_eq!(said("Bedrock guardrail updated"), ("other_operation", false));
+    assert_eq!(of("far")["why"], json!(["selection: `awsRegion: us-*`: the field holds eu-central-1"]));
+    assert_eq!(of("hidden")["fields_not_visible"], json!(["requestParameters.guardrailIdentifier"]));
+
+    let ran = explain(&[id, "--format", "table"]);
+    for expected in [
+        "DeleteGuardrail at bedrock.amazonaws.com",
+        "yes          Bedrock guardrail deleted",
+        "not visible  hidden",
+        "when_hidden: ignore",
+        "no           far",
+        "selection: `awsRegion: us-*`: the field holds eu-central-1",
+        "not asked: ",
+        " about other operations, ",
+        "waiting for an entry in buckets",
+    ] {
+        assert!(ran.out.contains(expected), "{expected}\n{}", ran.out);
+    }
+    assert!(!ran.out.contains("Bedrock guardrail updated"), "{}", ran.out);
+
+    assert_eq!(
+        scan(&["--explain", "9dfb369b-ab13-4fae-a276-000000000001", text(&log)]).status,
+        0,
+        "no rule matches it"
+    );
+    let ran = explain(&["9dfb369b-ab13-4fae-a276-000000000009"]);
+    assert_eq!((ran.status, ran.out.as_str()), (2, ""));
+    assert!(ran.err.contains("no record with the eventID 9dfb369b-ab13-4fae-a276-000000000009"), "{}", ran.err);
+    let packed = run(&["scan", "--explain", id, "-"], &crate::samples::log(&records));
+    assert_eq!(packed.status, 1, "{}", packed.err);
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! `bedrock-audit`: the same core as the Lambda's, on your own disk. Results on stdout, everything else on stderr.
 
+mod catalogue;
+mod explain;
+mod navigator;
+mod problems;
 mod rules;
 mod scan;
 mod table;
@@ -52,6 +56,9 @@ struct ScanArguments {
     /// Show what rules in shadow find, too
     #[arg(long)]
     shadow: bool,
+    /// Say of the record with this eventID why each rule matches it or does not; exit status 2 if no log holds it
+    #[arg(long, value_name = "EVENTID", conflicts_with_all = ["min_severity", "shadow"])]
+    explain: Option<String>,
     /// Most MiB that one log may unpack to
     #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=1_048_576))]
     max_unpacked: u64,
@@ -67,15 +74,20 @@ enum RulesCommand {
         /// A file of lists in place of the built-in ones with the same names
         #[arg(long, value_name = "FILE")]
         lists: Option<PathBuf>,
+        /// How they are written
+        #[arg(long, value_enum, default_value_t = ListFormat::Table)]
+        format: ListFormat,
     },
-    /// Check a folder of rules: exit status 2 if one would be left out
+    /// Check a folder of rules: what would be refused, what can never match, what is probably not meant
+    ///
+    /// Exit status: 0 nothing is wrong (there may be warnings), 1 something is, 2 something could not be read (2 wins over 1).
     Check {
         /// The folder
         folder: PathBuf,
         /// A file of lists in place of the built-in ones with the same names
         #[arg(long, value_name = "FILE")]
         lists: Option<PathBuf>,
-        /// A rule without a proof beside it is wrong
+        /// A rule without a proof beside it, or with fewer than two records to match and two to ignore, is wrong
         #[arg(long)]
         require_proof: bool,
     },
@@ -90,8 +102,18 @@ enum RulesCommand {
 enum Format {
     /// For people
     Table,
-    /// One OCSF finding a line
+    /// One OCSF finding a line (one rule a line with --explain)
     Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ListFormat {
+    /// For people
+    Table,
+    /// One array with everything that is said of each rule
+    Json,
+    /// A layer for the MITRE ATT&CK Navigator: the techniques that the rules cover
+    Navigator,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -125,8 +147,13 @@ enum Ended {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Scan(arguments) => scan::scan(&arguments),
-        Command::Rules(RulesCommand::List { rules, lists }) => rules::list(rules.as_deref(), lists.as_deref()),
+        Command::Scan(arguments) => match &arguments.explain {
+            Some(event_id) => explain::explain(event_id, &arguments),
+            None => scan::scan(&arguments),
+        },
+        Command::Rules(RulesCommand::List { rules, lists, format }) => {
+            rules::list(rules.as_deref(), lists.as_deref(), format)
+        }
         Command::Rules(RulesCommand::Check { folder, lists, require_proof }) => {
             rules::check(&folder, lists.as_deref(), require_proof)
         }

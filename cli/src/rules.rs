@@ -2,13 +2,22 @@
 
 use std::{
     fs,
-    io::{self, Write as _},
+    io::{self, IsTerminal as _, StdoutLock, Write as _},
     path::Path,
 };
 
-use detection::rules::{Lists, Loaded, Origin, Refused, RuleFile, RuleSet, proof::Proof, read_folder};
+use detection::{
+    rules::{
+        Lists, Loaded, Origin, Refused, RuleFile, RuleSet,
+        lint::{self, Problem, Severity},
+        proof::Proof,
+        read_folder,
+    },
+    text::neutral,
+};
+use serde_json::Value;
 
-use crate::{Ended, complain, counted, table};
+use crate::{Ended, ListFormat, catalogue, complain, counted, navigator, problems, table};
 
 /// The built-in rules and those of a folder, with everything odd told on stderr.
 pub(crate) fn load(folder: Option<&Path>, lists: Option<&Path>) -> io::Result<Loaded> {
@@ -35,35 +44,104 @@ fn read_lists(path: Option<&Path>) -> io::Result<Lists> {
     Ok(lists)
 }
 
-pub(crate) fn list(folder: Option<&Path>, lists: Option<&Path>) -> io::Result<Ended> {
+pub(crate) fn list(folder: Option<&Path>, lists: Option<&Path>, format: ListFormat) -> io::Result<Ended> {
     let loaded = load(folder, lists)?;
-    table::rules(&loaded.rule_set, &mut io::stdout().lock())?;
+    let out = &mut io::stdout().lock();
+    match format {
+        ListFormat::Table => table::rules(&loaded.rule_set, out)?,
+        ListFormat::Json => write_json(&catalogue::json(&loaded.rule_set), out)?,
+        ListFormat::Navigator => {
+            let (layer, left_out) = navigator::layer(&loaded.rule_set);
+            write_json(&layer, out)?;
+            for (technique, rules) in left_out {
+                complain(&format!(
+                    "{technique} is left out, which ATT&CK {} does not have: {rules}",
+                    navigator::ATTACK
+                ));
+            }
+        }
+    }
     Ok(if loaded.refused.is_empty() { Ended::Clean } else { Ended::NotRead })
+}
+
+fn write_json(value: &Value, out: &mut StdoutLock<'_>) -> io::Result<()> {
+    let json = format!("{value:#}");
+    // A program gets the values as they are; a terminal would act on them.
+    if out.is_terminal() {
+        return json.lines().try_for_each(|line| writeln!(out, "{}", neutral(line, usize::MAX)));
+    }
+    writeln!(out, "{json}")
 }
 
 pub(crate) fn check(folder: &Path, lists: Option<&Path>, require_proof: bool) -> io::Result<Ended> {
     let (files, unread) = read(folder)?;
-    let paths: Vec<String> = files.iter().filter(|file| !file.is_lists()).map(|file| file.path.clone()).collect();
     // Beside the built-in rules, as it will be used: an id may be taken already.
-    let mut loaded = RuleSet::load_with(files, read_lists(lists)?);
-    loaded.refused.extend(unread);
-    tell(&loaded);
-    let unproven: Vec<&String> = paths.iter().filter(|path| !proof_path(path).exists()).collect();
-    for path in &unproven {
-        complain(&format!("{path}: it has no proof beside it"));
+    let loaded = RuleSet::load_with(files.iter().cloned(), read_lists(lists)?);
+    let mut problems = lint::problems(&files, &loaded);
+    problems.extend(unread.iter().map(Problem::from));
+    let rules: Vec<&RuleFile> = files.iter().filter(|file| !file.is_lists()).collect();
+    let (mut unproven, mut not_read) = (0, unread.len());
+    for file in &rules {
+        match proof_problem(&file.path, require_proof) {
+            Ok(None) => {}
+            Ok(Some(problem)) => {
+                unproven += 1;
+                problems.push(problem);
+            }
+            Err(error) => {
+                not_read += 1;
+                let text = format!("its proof cannot be read ({error})");
+                problems.push(Problem::of_file(Severity::Error, &file.path, text));
+            }
+        }
     }
-    let refused = loaded.refused.len();
-    let right =
-        paths.len() as u64 - loaded.refused.iter().filter(|refused| paths.contains(&refused.path)).count() as u64;
+    problems::tell(&problems, &files);
+    let refused = rules.iter().filter(|file| loaded.refused.iter().any(|refused| refused.path == file.path)).count();
+    let of = |severity| problems.iter().filter(|problem| problem.severity == severity).count() as u64;
     writeln!(
         io::stdout(),
-        "{}: {right} in force, {refused} refused, {} without a proof, {}",
-        counted(paths.len() as u64, "rule"),
-        unproven.len(),
-        counted(loaded.warnings.len() as u64, "warning")
+        "{}: {} in force, {} refused, {unproven} without enough of a proof; {}, {}",
+        counted(rules.len() as u64, "rule"),
+        rules.len() - refused,
+        refused + unread.len(),
+        counted(of(Severity::Error), "problem"),
+        counted(of(Severity::Warning), "warning")
     )?;
-    let clean = refused == 0 && (!require_proof || unproven.is_empty());
-    Ok(if clean { Ended::Clean } else { Ended::NotRead })
+    Ok(match (not_read, of(Severity::Error)) {
+        (1.., _) => Ended::NotRead,
+        (0, 1..) => Ended::Found,
+        (0, 0) => Ended::Clean,
+    })
+}
+
+/// What a rule's proof lacks, without running it.
+///
+/// # Errors
+/// When it is there and cannot be read.
+fn proof_problem(rule: &str, require_proof: bool) -> io::Result<Option<Problem>> {
+    let severity = if require_proof { Severity::Error } else { Severity::Warning };
+    let text = match fs::read_to_string(proof_path(rule)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let remedy = "write records that it must match and must ignore into NAME.proof.json";
+            return Ok(Some(Problem::of_file(severity, rule, format!("it has no proof beside it; {remedy}"))));
+        }
+        Err(error) => return Err(error),
+    };
+    let path = proof_path(rule).display().to_string();
+    Ok(match Proof::parse(&text).map(|proof| proof.cases()) {
+        Ok((2.., 2..)) => None,
+        Ok((matches, ignores)) => {
+            let text =
+                format!("it proves too little ({matches} to match, {ignores} to ignore); write at least two of each");
+            Some(Problem::of_file(severity, &path, text))
+        }
+        Err(error) => {
+            let mut problem = Problem::of_file(Severity::Error, &path, format!("it is no proof: {error}"));
+            (problem.line, problem.column) = (Some(error.line()), Some(error.column()));
+            Some(problem)
+        }
+    })
 }
 
 pub(crate) fn test(folder: &Path) -> io::Result<Ended> {

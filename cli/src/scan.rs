@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufRead as _, BufReader, IsTerminal as _, Read, Write as _},
+    io::{self, BufRead, BufReader, IsTerminal as _, Read, Write as _},
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -29,10 +29,10 @@ const NO_LIMIT: usize = usize::MAX;
 
 /// What all logs came to.
 #[derive(Default)]
-struct Total {
+pub(crate) struct Total {
     logs: u64,
     skipped: u64,
-    not_read: u64,
+    pub(crate) not_read: u64,
     records: RecordCounts,
     found: u64,
     /// Kept for the table alone.
@@ -103,7 +103,7 @@ pub(crate) fn scan(arguments: &ScanArguments) -> io::Result<Ended> {
 }
 
 /// Every file that is to be read, in a stable order. What is not there is told, and the rest is read all the same.
-fn files(paths: &[PathBuf], total: &mut Total) -> Vec<PathBuf> {
+pub(crate) fn files(paths: &[PathBuf], total: &mut Total) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for path in paths {
         if !path.is_dir() {
@@ -158,16 +158,28 @@ fn is_other(path: &Path) -> bool {
 }
 
 fn audit(path: &Path, rule_set: &RuleSet, limit: u64) -> io::Result<Audited> {
+    let (from, encoding) = open(path)?;
+    let log = Log { bucket: None, key: path.display().to_string(), read_at_ms: now_ms() };
+    let mut audit = Audit::new(rule_set, log, encoding, limit);
+    pour(from, |bytes| audit.push(bytes))?;
+    Ok(audit.finish())
+}
+
+/// A file, or standard input for `-`, and how it is packed.
+pub(crate) fn open(path: &Path) -> io::Result<(impl BufRead, Encoding)> {
     let from: Box<dyn Read> = if path == Path::new("-") { Box::new(io::stdin()) } else { Box::new(File::open(path)?) };
     let mut from = BufReader::with_capacity(PIECE, from);
     let encoding = if from.fill_buf()?.starts_with(&[0x1f, 0x8b]) { Encoding::Gzip } else { Encoding::Plain };
-    let log = Log { bucket: None, key: path.display().to_string(), read_at_ms: now_ms() };
-    let mut audit = Audit::new(rule_set, log, encoding, limit);
+    Ok((from, encoding))
+}
+
+/// Gives all bytes to `take`, piece by piece, until it wants no more.
+pub(crate) fn pour(mut from: impl BufRead, mut take: impl FnMut(&[u8]) -> bool) -> io::Result<()> {
     loop {
         let bytes = from.fill_buf()?;
         let length = bytes.len();
-        if length == 0 || !audit.push(bytes) {
-            return Ok(audit.finish());
+        if length == 0 || !take(bytes) {
+            return Ok(());
         }
         from.consume(length);
     }

@@ -1,0 +1,45 @@
+//! `rules list --format json`: everything that is said of each rule, for programs.
+
+use detection::rules::{Origin, Rule, RuleSet, Stage, WhenHidden};
+use serde_json::{Value, json};
+
+/// The rules in force, by family and title as the table has them.
+pub(crate) fn json(rule_set: &RuleSet) -> Value {
+    let mut rules: Vec<&Rule> = rule_set.rules().iter().collect();
+    rules.sort_by(|a, b| (&a.about.family, &a.about.title).cmp(&(&b.about.family, &b.about.title)));
+    rules.into_iter().map(rule).collect()
+}
+
+fn rule(rule: &Rule) -> Value {
+    let about = &rule.about;
+    json!({
+        "id": about.id,
+        "title": about.title,
+        "description": about.description,
+        "family": about.family,
+        "level": about.level.as_str(),
+        "level_denied": rule.level_denied.as_str(),
+        "level_failed": rule.level_failed.as_str(),
+        "stage": match about.stage {
+            Stage::Live => "live",
+            Stage::Shadow => "shadow",
+        },
+        "when_hidden": match rule.when_hidden {
+            WhenHidden::Ignore => "ignore",
+            WhenHidden::Alert => "alert",
+        },
+        "waits_for_list": rule.waits_for,
+        "origin": match rule.origin {
+            Origin::BuiltIn => "built-in",
+            Origin::Outside => "outside",
+        },
+        "path": rule.path,
+        "version": about.version,
+        "tags": about.tags,
+        "fields": rule.fields,
+        "group_by": rule.group_by,
+        "references": about.references,
+        "falsepositives": about.false_positives,
+        "respond": about.respond,
+    })
+}
