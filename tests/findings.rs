@@ -222,7 +222,7 @@ fn records_are_counted_once_each() {
 fn every_situation_gives_what_its_name_says() {
     let expected = [
         ("a-busy-hour", vec!["High", "Medium", "Medium", "Low"]),
-        ("agent-hijacked", vec!["High", "Medium", "Medium"]),
+        ("agent-hijacked", vec!["High", "Low", "Low", "Informational"]),
         ("api-key-created", vec!["High", "Low", "Low"]),
         ("delete-guardrail", vec!["High"]),
         ("delete-guardrail-denied", vec!["Medium"]),
