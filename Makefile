@@ -10,6 +10,7 @@ BOOTSTRAP := $(TARGET_DIR)/release/bootstrap
 TESTS_VENV := $(CURDIR)/.venv/tests
 TEMPLATE_VENV := $(CURDIR)/.venv/template
 SIGMA_VENV := $(CURDIR)/.venv/sigma
+OPERATIONS_VENV := $(CURDIR)/.venv/operations
 LAMBDA_VENV := $(CURDIR)/.venv/lambda
 WITH_LAMBDA_TOOLS := PATH="$(LAMBDA_VENV)/bin:$$PATH"
 # In this order: cargo-lambda finds zig by asking the first python3 for it.
@@ -24,7 +25,7 @@ EXAMPLE_LOG := events/logs/delete-guardrail.json
 .DELETE_ON_ERROR:
 # The targets share one cargo target folder; side by side they would only wait for each other.
 .NOTPARALLEL:
-.PHONY: help run test check build invoke scan deploy smoke bench-start fmt clean
+.PHONY: help run test check build invoke scan deploy smoke bench-start operations fmt clean
 .PHONY: bootstrap check-code check-rules check-arrows check-dependencies check-advisories check-template needs-python needs-EVENT needs-LOG needs-STACK
 
 help: ## Show this list
@@ -40,6 +41,7 @@ test: needs-python .venv/tests/.done .venv/sigma/.done bootstrap ## Run every te
 		BEDROCK_AUDIT_SIGMA_PYTHON=$(SIGMA_VENV)/bin/python cargo test --workspace --locked
 	$(TESTS_VENV)/bin/python -m unittest discover --buffer --start-directory tests/local
 	$(TESTS_VENV)/bin/python -m unittest discover --buffer --start-directory tests/deployed
+	$(TESTS_VENV)/bin/python -m unittest discover --buffer --start-directory shared/detection/data
 
 check: check-code check-rules check-arrows check-dependencies check-advisories check-template ## Check form, lints, rules, dependencies and the template
 
@@ -67,6 +69,13 @@ smoke: needs-STACK needs-python .venv/tests/.done ## Send a test finding through
 
 bench-start: needs-python .venv/tests/.done bootstrap ## Measure cold start, memory and size of the Lambda binary
 	@$(TESTS_VENV)/bin/python tests/local/bench_start.py --bootstrap $(BOOTSTRAP)
+
+# It fails where AWS changed something, as a comparison of files does. Without its stamp, an environment with the newest botocore
+# is made anew for the pinned one.
+operations: needs-python .venv/operations/.done ## Compare the catalogue with AWS's models: [NEWEST=yes] the newest ones, [WRITE=yes] take them over
+	@[ -z "$(NEWEST)" ] || { rm .venv/operations/.done; \
+		$(OPERATIONS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade botocore; }
+	@$(OPERATIONS_VENV)/bin/python shared/detection/data/operations.py $(if $(WRITE),--write)
 
 fmt: ## Format the Rust code
 	cargo fmt --all
@@ -117,6 +126,7 @@ check-template: needs-python .venv/template/.done
 .venv/tests/.done: tests/local/requirements.txt
 .venv/sigma/.done: tests/sigma/requirements.txt
 .venv/template/.done: tests/template/requirements.txt
+.venv/operations/.done: shared/detection/data/requirements.txt
 .venv/lambda/.done: tests/local/requirements-cargo-lambda.txt
 
 # The files pin everything, so pip is to install that and nothing else. The stamp comes last: half an environment is made anew.

@@ -1,5 +1,6 @@
 //! Embeds the built-in rules: every `rules/**/*.yml` of the repository, read already, so that adding a rule takes no Rust and
-//! starting takes no YAML.
+//! starting takes no YAML. And of the catalogue of operations what a record is judged by, so that the Lambda does not carry
+//! the rest.
 //!
 //! A build script and not a macro crate, because only a build script can tell cargo that a file was added to a folder.
 
@@ -13,6 +14,7 @@ use std::{
 
 use packed::{Content, Kept, Packed};
 use rsigma_parser::parse_sigma_yaml;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 fn main() -> io::Result<()> {
@@ -32,7 +34,11 @@ fn main() -> io::Result<()> {
         kept.push(Kept { path: format!("rules/{name}"), hash, content });
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or(io::ErrorKind::NotFound)?);
-    fs::write(out.join("builtin_rules.json"), serde_json::to_vec(&kept)?)
+    fs::write(out.join("builtin_rules.json"), serde_json::to_vec(&kept)?)?;
+    let catalogue = manifest.join("data/operations.csv");
+    println!("cargo::rerun-if-changed={}", catalogue.display());
+    let operations = operations(&fs::read_to_string(catalogue)?).map_err(io::Error::other)?;
+    fs::write(out.join("operations.json"), serde_json::to_vec(&operations)?)
 }
 
 /// A file that holds one rule and nothing else. What is wrong with any other is told when it is loaded, and by a test.
@@ -43,6 +49,30 @@ fn pack(text: &str) -> Option<Packed> {
         [rule] if alone => Packed::of(rule),
         _ => None,
     }
+}
+
+/// `{source: {name: {"class": ..., "required": [...]}}}` of a catalogue that `src/catalogue.rs` explains. A row that is not in
+/// order, or has no class, stops the build: so none is there twice, and none is unclassified.
+fn operations(csv: &str) -> Result<Value, String> {
+    let mut operations = json!({});
+    let mut before = ("", "");
+    for (number, row) in csv.lines().enumerate().skip(1) {
+        let wrong = |what: &str| format!("data/operations.csv, line {}: {what}", number + 1);
+        let cells: Vec<&str> = row.split(',').collect();
+        let [source, name, _, _, class, _, _, required, ..] = cells.as_slice() else {
+            return Err(wrong("cells are missing"));
+        };
+        if before >= (*source, *name) {
+            return Err(wrong("rows stand in the order of event source and event name, each once"));
+        }
+        if !["read", "invoke", "write", "tag", "credential"].contains(class) {
+            return Err(wrong("its class is read, invoke, write, tag or credential"));
+        }
+        let required: Vec<&str> = required.split_whitespace().collect();
+        operations[*source][*name] = json!({"class": class, "required": required});
+        before = (*source, *name);
+    }
+    Ok(operations)
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {

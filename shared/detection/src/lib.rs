@@ -2,7 +2,7 @@
 //!
 //! - [`delivered_log`]: which objects are logs, and how bytes become records
 //! - [`record`]: what one record says: who, what, where, and what became of it
-//! - [`operations`]: what AWS publishes about Bedrock's operations
+//! - [`operations`]: what AWS publishes about Bedrock's operations; [`catalogue`]: what we think of each
 //! - [`rules`]: Sigma rules, checked at load, looked up by what a record can match
 //! - [`finding`]: what leaves the house: grouped, as OCSF for machines and as text for people
 //! - [`audit`]: one log from its bytes to its findings
@@ -21,6 +21,7 @@
 //! ```
 
 pub mod audit;
+pub mod catalogue;
 pub mod delivered_log;
 pub mod finding;
 mod ids;

@@ -30,8 +30,8 @@ pub struct Operation {
     pub required: Vec<String>,
 }
 
-/// The known operations of Amazon Bedrock by event source and event name: those of the models in botocore 1.44.5, and those
-/// that no SDK ships but that AWS documents or that were seen in real records (`CreateInference`, `RenderPrompt`, ...).
+/// The known operations of Amazon Bedrock by event source and event name: what a record is judged by, out of the
+/// [catalogue](crate::catalogue), which says more of each.
 #[derive(Debug, Default, Deserialize)]
 #[serde(transparent)]
 pub struct Operations(HashMap<String, HashMap<String, Operation>>);
@@ -42,7 +42,7 @@ impl Operations {
     /// # Errors
     /// None for the list as it is committed; a test reads it.
     pub fn builtin() -> Result<Self, serde_json::Error> {
-        serde_json::from_str(include_str!("../data/bedrock-operations.json"))
+        serde_json::from_str(include_str!(concat!(env!("OUT_DIR"), "/operations.json")))
     }
 
     /// The operation that a record's `eventSource` and `eventName` name, if AWS publishes it for Bedrock.
