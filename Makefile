@@ -25,8 +25,8 @@ EXAMPLE_LOG := events/logs/delete-guardrail.json
 .DELETE_ON_ERROR:
 # The targets share one cargo target folder; side by side they would only wait for each other.
 .NOTPARALLEL:
-.PHONY: help run test check build invoke scan deploy smoke bench-start operations fmt clean
-.PHONY: bootstrap check-code check-rules check-arrows check-dependencies check-advisories check-template needs-python needs-EVENT needs-LOG needs-STACK
+.PHONY: help run test check build invoke scan deploy smoke bench-start operations docs fmt clean
+.PHONY: bootstrap check-code check-rules check-arrows check-dependencies check-advisories check-template check-pages needs-python needs-EVENT needs-LOG needs-STACK
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,7 +43,7 @@ test: needs-python .venv/tests/.done .venv/sigma/.done bootstrap ## Run every te
 	$(TESTS_VENV)/bin/python -m unittest discover --buffer --start-directory tests/deployed
 	$(TESTS_VENV)/bin/python -m unittest discover --buffer --start-directory shared/detection/data
 
-check: check-code check-rules check-arrows check-dependencies check-advisories check-template ## Check form, lints, rules, dependencies and the template
+check: check-code check-rules check-pages check-arrows check-dependencies check-advisories check-template ## Check form, lints, rules, pages, dependencies and the template
 
 # Two things outlive `make clean`: cargo-lambda adds the target aarch64-unknown-linux-gnu to the Rust toolchain, and zig and
 # cargo-zigbuild keep caches in the user's cache folder (~/.cache). `deploy` does the same.
@@ -77,6 +77,10 @@ operations: needs-python .venv/operations/.done ## Compare the catalogue with AW
 		$(OPERATIONS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade botocore; }
 	@$(OPERATIONS_VENV)/bin/python shared/detection/data/operations.py $(if $(WRITE),--write)
 
+docs: ## Write anew what is computed from the rules: docs/rules, docs/coverage.md, the last column of the catalogue
+	cargo run --locked --quiet --package bedrock-audit -- rules pages rules docs/rules
+	BEDROCK_AUDIT_WRITE_PAGES=1 cargo test --locked --quiet --package bedrock-audit-tests coverage::pages_are_up_to_date
+
 fmt: ## Format the Rust code
 	cargo fmt --all
 
@@ -95,6 +99,10 @@ check-code:
 check-rules:
 	cargo run --locked --quiet --package bedrock-audit -- rules check --require-proof rules
 	cargo run --locked --quiet --package bedrock-audit -- rules test rules
+
+check-pages:
+	@cargo run --locked --quiet --package bedrock-audit -- rules pages rules docs/rules --check \
+		|| { echo "run make docs, and commit what it writes" >&2; exit 1; }
 
 # The core looks at nobody: no AWS, no async.
 check-arrows:

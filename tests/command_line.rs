@@ -24,13 +24,13 @@ fn binary() -> PathBuf {
     path
 }
 
-struct Ran {
-    status: i32,
-    out: String,
-    err: String,
+pub(crate) struct Ran {
+    pub(crate) status: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
-fn run(arguments: &[&str], stdin: &[u8]) -> Ran {
+pub(crate) fn run(arguments: &[&str], stdin: &[u8]) -> Ran {
     let mut child = Command::new(binary())
         .args(arguments)
         .current_dir(repository(""))
@@ -70,7 +70,7 @@ fn bucket_copy() -> TempDir {
     folder
 }
 
-fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 

@@ -10,12 +10,14 @@
 //! - [`publishing`]: what SNS may answer, and what becomes of each finding
 //! - [`edges`]: the two adapters, and answers of S3 and SNS that a local AWS never gives
 //! - [`command_line`]: `bedrock-audit` as a user runs it
+//! - [`pages`]: the pages that it writes about rules; [`coverage`]: which operation is watched by which rule, and what others publish
 //! - [`end_to_end`]: the real `bootstrap` on a local AWS, woken over the Lambda Runtime API
 //! - [`samples`]: records to test with; [`ocsf_schema`]: the judge of findings
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod command_line;
+mod coverage;
 mod edges;
 mod end_to_end;
 mod findings;
@@ -24,6 +26,7 @@ mod lints;
 mod lists;
 mod notifications;
 mod ocsf_schema;
+mod pages;
 mod publishing;
 mod rules;
 mod samples;

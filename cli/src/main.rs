@@ -3,6 +3,7 @@
 mod catalogue;
 mod explain;
 mod navigator;
+mod pages;
 mod problems;
 mod rules;
 mod scan;
@@ -96,6 +97,18 @@ enum RulesCommand {
         /// The folder
         folder: PathBuf,
     },
+    /// Write a page about each rule of a folder, and an index of them, in Markdown
+    ///
+    /// Exit status with --check: 0 the pages are as they would be written, 1 they are not, 2 something could not be read.
+    Pages {
+        /// The folder of rules
+        folder: PathBuf,
+        /// The folder to write to; pages of rules that are gone are removed from it
+        pages: PathBuf,
+        /// Write nothing, and say which pages are out of date
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -158,6 +171,7 @@ fn main() -> ExitCode {
             rules::check(&folder, lists.as_deref(), require_proof)
         }
         Command::Rules(RulesCommand::Test { folder }) => rules::test(&folder),
+        Command::Rules(RulesCommand::Pages { folder, pages, check }) => pages::pages(&folder, &pages, check),
     };
     match result {
         Ok(Ended::Clean) => ExitCode::SUCCESS,

@@ -185,12 +185,12 @@ pub(crate) fn test(folder: &Path) -> io::Result<Ended> {
 }
 
 /// `NAME.yml` has its proof in `NAME.proof.json`.
-fn proof_path(rule: &str) -> std::path::PathBuf {
+pub(crate) fn proof_path(rule: &str) -> std::path::PathBuf {
     Path::new(rule).with_extension("proof.json")
 }
 
 /// The rules of a folder; none at all is a mistake in its name.
-fn read(folder: &Path) -> io::Result<(Vec<RuleFile>, Vec<Refused>)> {
+pub(crate) fn read(folder: &Path) -> io::Result<(Vec<RuleFile>, Vec<Refused>)> {
     if folder.is_file() {
         return Err(io::Error::other(format!("{} is a file; give the folder that holds it", folder.display())));
     }
@@ -202,7 +202,7 @@ fn read(folder: &Path) -> io::Result<(Vec<RuleFile>, Vec<Refused>)> {
     Ok(read)
 }
 
-fn tell(loaded: &Loaded) {
+pub(crate) fn tell(loaded: &Loaded) {
     loaded.refused.iter().for_each(|refused| complain(&refused.to_string()));
     loaded.warnings.iter().for_each(|warning| complain(&format!("warning: {warning}")));
 }

@@ -120,6 +120,8 @@ pub struct Entry {
     pub touches: Vec<&'static str>,
     /// How it is recorded; at least one, several where AWS documents several or does not say.
     pub recorded: Vec<Recorded>,
+    /// Members of the request without which a call is refused.
+    pub required: Vec<&'static str>,
     /// Members that the SDK's model says are secret: CloudTrail hides these at least.
     pub sensitive: Vec<&'static str>,
     /// Why it may go without a rule, of [`EXCUSES`]; without it, it must be watched.
@@ -156,8 +158,19 @@ fn read(text: &'static str) -> Result<Vec<Entry>, Wrong> {
 
 fn entry(row: &'static str, line: usize) -> Result<Entry, String> {
     let cells: Vec<&'static str> = row.split(',').collect();
-    let [event_source, event_name, basis, plane, class, touches, recorded, _, sensitive, if_unwatched, watched_by] =
-        cells.as_slice()
+    let [
+        event_source,
+        event_name,
+        basis,
+        plane,
+        class,
+        touches,
+        recorded,
+        required,
+        sensitive,
+        if_unwatched,
+        watched_by,
+    ] = cells.as_slice()
     else {
         return Err(format!("it has {} cells and not {}", cells.len(), COLUMNS.len()));
     };
@@ -182,6 +195,7 @@ fn entry(row: &'static str, line: usize) -> Result<Entry, String> {
         class,
         touches,
         recorded: recorded.split_whitespace().map(recorded_as).collect::<Result<_, _>>()?,
+        required: required.split_whitespace().collect(),
         sensitive: sensitive.split_whitespace().collect(),
         if_unwatched: (!if_unwatched.is_empty()).then_some(*if_unwatched),
         watched_by: watched_by.split_whitespace().collect(),

@@ -33,9 +33,12 @@ pub struct Proof {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Match {
-    because: String,
-    outcome: String,
-    severity: Level,
+    /// Completes the sentence "it fires, because".
+    pub because: String,
+    /// The outcome that the finding must have.
+    pub outcome: String,
+    /// The severity that the finding must have.
+    pub severity: Level,
     #[serde(default)]
     change: Option<Value>,
     #[serde(default)]
@@ -46,7 +49,8 @@ pub struct Match {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ignore {
-    because: String,
+    /// Completes the sentence "it is silent, because".
+    pub because: String,
     #[serde(default)]
     change: Option<Value>,
     #[serde(default)]
@@ -71,11 +75,7 @@ impl Proof {
     /// Every case of a rule that does not hold, with the part of the condition that says no. Empty: the rule is proven.
     #[must_use]
     pub fn failures(&self, rule: &RuleFile) -> Vec<String> {
-        let mut lists = Lists::builtin();
-        for (name, entries) in &self.lists {
-            lists.put(name, entries.clone());
-        }
-        let loaded = RuleSet::load_only_with([rule.clone()], lists);
+        let loaded = RuleSet::load_only_with([rule.clone()], self.lists());
         if let Some(refused) = loaded.refused.first() {
             return vec![refused.to_string()];
         }
@@ -84,6 +84,24 @@ impl Proof {
             failures.push(format!("the rule waits for the list `{name}`; give it some entries under `lists`"));
         }
         failures
+    }
+
+    /// The lists that the rule is held to: the built-in ones, and the proof's own in their place.
+    #[must_use]
+    pub fn lists(&self) -> Lists {
+        let mut lists = Lists::builtin();
+        for (name, entries) in &self.lists {
+            lists.put(name, entries.clone());
+        }
+        lists
+    }
+
+    /// The records that the rule must match, each with its case. One that cannot be made is left out; [`Self::failures`]
+    /// tells it.
+    pub fn matching(&self) -> impl Iterator<Item = (&Match, Value)> {
+        self.matches
+            .iter()
+            .filter_map(|case| Some((case, self.record(case.change.as_ref(), case.record.as_ref()).ok()?)))
     }
 
     fn failing(&self, rule_set: &RuleSet, position: usize) -> Vec<String> {

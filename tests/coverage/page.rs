@@ -1,0 +1,236 @@
+//! `docs/coverage.md`, out of rules, catalogue, template and `published.json`. Only layout; nothing is decided here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use detection::catalogue::{EXCUSES, Entry, Recorded, TOUCHED};
+
+use super::{Judged, Watchers, published::Row, selectors::Selected};
+
+const CLASSES: [&str; 5] = ["read", "invoke", "write", "tag", "credential"];
+
+type Watched = [(Entry, Watchers)];
+
+pub(super) fn page(
+    rules: &[Judged],
+    watched: &Watched,
+    tables: &BTreeMap<String, Vec<Row>>,
+    selected: &Selected,
+) -> String {
+    [
+        "<!-- Written by `make docs`: changes are overwritten. -->\n\n# Coverage\n\n\
+         Which of Amazon Bedrock's operations are watched, by which rule, and which are not, and why. Computed from the\n\
+         [rules](rules/README.md), their proofs and the [catalogue of operations](../shared/detection/data/README.md).\n\n\
+         - [In figures](#in-figures)\n- [Operations that are watched](#operations-that-are-watched)\n\
+         - [Operations without a rule](#operations-without-a-rule)\n- [What others publish](#what-others-publish)\n\
+         - [What nobody publishes](#what-nobody-publishes)\n- [What to switch on](#what-to-switch-on)\n"
+            .to_owned(),
+        figures(rules, watched),
+        watched_ones(rules, watched),
+        excused_ones(watched),
+        published(
+            "What others publish",
+            "Every detection for Bedrock in CloudTrail that we found published, by who publishes it. A test holds that the rule\n\
+             named here fires on a record of what the detection looks for. \"Several records\" are for a SIEM, which keeps what\n\
+             was before: findings go there with everything that such a rule counts by.",
+            tables.get("published"),
+        ),
+        published(
+            "What nobody publishes",
+            "Detections that CloudTrail makes possible and that we found nowhere.",
+            tables.get("unpublished"),
+        ),
+        feeding(rules, watched, selected),
+    ]
+    .join("\n")
+}
+
+fn figures(rules: &[Judged], watched: &Watched) -> String {
+    let count = |source: &str, class: &str, watched_ones: bool| {
+        let here = watched.iter().filter(|(entry, watchers)| {
+            (source.is_empty() || entry.event_source == source)
+                && (class.is_empty() || entry.class == class)
+                && watchers.is_empty() != watched_ones
+        });
+        here.count()
+    };
+    let mut text = format!(
+        "## In figures\n\n{} rules, {} operations: {} are watched, {} have no rule, each for a reason that is told below. A cell says how \
+         many are watched, of how many.\n\n| event source | {} | all |\n|---|{}---:|\n",
+        rules.len(),
+        watched.len(),
+        count("", "", true),
+        count("", "", false),
+        CLASSES.join(" | "),
+        "---:|".repeat(CLASSES.len()),
+    );
+    let sources: BTreeSet<&str> = watched.iter().map(|(entry, _)| entry.event_source).collect();
+    for (name, source) in sources.iter().map(|source| (*source, *source)).chain([("all", "")]) {
+        let cells: Vec<String> = CLASSES
+            .iter()
+            .chain(&[""])
+            .map(|class| {
+                let (yes, no) = (count(source, class, true), count(source, class, false));
+                if yes + no == 0 { String::new() } else { format!("{yes} / {}", yes + no) }
+            })
+            .collect();
+        text.push_str(&format!("| {name} | {} |\n", cells.join(" | ")));
+    }
+    text.push_str("\n| what it touches | operations | watched |\n|---|---:|---:|\n");
+    for (touched, meaning) in TOUCHED {
+        let here: Vec<_> = watched.iter().filter(|(entry, _)| entry.touches.contains(&touched)).collect();
+        let there = here.iter().filter(|(_, watchers)| !watchers.is_empty()).count();
+        text.push_str(&format!("| `{touched}`: {meaning} | {} | {there} |\n", here.len()));
+    }
+    text
+}
+
+fn watched_ones(rules: &[Judged], watched: &Watched) -> String {
+    let any: Vec<String> =
+        rules.iter().filter(|judged| judged.any_operation).map(|judged| linked(&judged.name)).collect();
+    let mut text = format!(
+        "## Operations that are watched\n\nA rule in *italics* is about who calls, and not about the call. These fire on operations of \
+         any name, and are not listed with each: {}.\n\n| operation | class | touches | rules |\n|---|---|---|---|\n",
+        any.join(", ")
+    );
+    for (entry, watchers) in watched.iter().filter(|(_, watchers)| !watchers.is_empty()) {
+        let names: Vec<String> = watchers
+            .iter()
+            .map(|(judged, watch)| {
+                let link = linked(&judged.name);
+                if watch.about_the_call { link } else { format!("*{link}*") }
+            })
+            .collect();
+        text.push_str(&format!(
+            "| {} {} | {} | {} | {} |\n",
+            short(entry.event_source),
+            entry.event_name,
+            entry.class,
+            entry.touches.join(", "),
+            names.join(", ")
+        ));
+    }
+    text
+}
+
+fn excused_ones(watched: &Watched) -> String {
+    let mut text = String::from(
+        "## Operations without a rule\n\nWhat no rule names, by the reason why. Rules that fire on any operation (root, for one) see \
+         these as well. An operation that is in none of these lists and comes from one of Bedrock's event sources is a finding of \
+         its own: somebody has to look at it first. So is a name that only IAM knows, should CloudTrail ever write it.\n",
+    );
+    for (excuse, because) in EXCUSES {
+        let mut names: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (entry, _) in
+            watched.iter().filter(|(entry, watchers)| watchers.is_empty() && entry.if_unwatched == Some(excuse))
+        {
+            names.entry(entry.event_source).or_default().push(entry.event_name);
+        }
+        let count: usize = names.values().map(Vec::len).sum();
+        text.push_str(&format!("\n### {excuse} ({count})\n\n{because}\n"));
+        for (source, names) in names {
+            text.push_str(&format!("\n- {}: {}\n", short(source), names.join(", ")));
+        }
+    }
+    let missed: Vec<String> = watched
+        .iter()
+        .filter(|(entry, watchers)| watchers.is_empty() && entry.if_unwatched.is_none())
+        .map(|(entry, _)| format!("- {} {}\n", short(entry.event_source), entry.event_name))
+        .collect();
+    if !missed.is_empty() {
+        text.push_str(&format!("\n### For no reason ({})\n\nThese need a rule.\n\n{}", missed.len(), missed.concat()));
+    }
+    text
+}
+
+fn published(title: &str, opening: &str, rows: Option<&Vec<Row>>) -> String {
+    let mut text = format!(
+        "## {title}\n\n{opening}\n\n| source | detection | our rules | difference, and why |\n|---|---|---|---|\n"
+    );
+    for row in rows.into_iter().flatten() {
+        let rules: Vec<String> = row.rules.iter().map(|name| linked(name)).collect();
+        let (ours, why) =
+            if row.rules.is_empty() { ("none".to_owned(), &row.reason) } else { (rules.join(", "), &row.difference) };
+        text.push_str(&format!("| {} | {} | {ours} | {} |\n", cell(&row.source), cell(&row.detection), cell(why)));
+    }
+    text
+}
+
+/// What each selector of a trail brings, and which rules it feeds.
+fn feeding(rules: &[Judged], watched: &Watched, selected: &Selected) -> String {
+    let mut fed: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for judged in rules.iter().filter(|judged| !judged.any_operation) {
+        for feed in feeds(judged, watched) {
+            fed.entry(feed).or_default().insert(&judged.name);
+        }
+    }
+    let none = BTreeSet::new();
+    let by_management = fed.get("management").unwrap_or(&none);
+    let mut text = format!(
+        "## What to switch on\n\nA rule sees what the trail records. The trail of `template.yaml` records management events, reads and \
+         writes, which {} of {} rules live on, alone or with others: CloudTrail calls `InvokeModel` a read, so a trail for writes alone \
+         loses it. Rules that fire on any operation see whatever is recorded. What else there is to select, and which rules it feeds:\n\n\
+         | selector | in our template | rules |\n|---|---|---|\n",
+        by_management.len(),
+        rules.len(),
+    );
+    for (feed, names) in fed.iter().filter(|(feed, _)| *feed != "management") {
+        let names: Vec<String> = names.iter().map(|name| linked(name)).collect();
+        text.push_str(&format!("| {} | {} | {} |\n", named(feed), switch(feed, selected), names.join(", ")));
+    }
+    let idle = selected.keys().filter(|feed| *feed != "management" && !fed.contains_key(*feed));
+    let idle: Vec<String> = idle.map(|feed| format!("- {}: {}\n", named(feed), switch(feed, selected))).collect();
+    text.push_str(
+        "\nOur template can record these too, which only rules of your own and those on any operation would see:\n\n",
+    );
+    text.push_str(&idle.concat());
+    text
+}
+
+fn named(feed: &str) -> String {
+    if feed.starts_with("AWS::") { format!("data events of `{feed}`") } else { feed.to_owned() }
+}
+
+fn switch(feed: &str, selected: &Selected) -> String {
+    match selected.get(feed) {
+        _ if feed == "undocumented" => "AWS does not say how it records some operations of these rules".to_owned(),
+        Some(None) => "always".to_owned(),
+        Some(Some(parameter)) => format!("with `{parameter}`"),
+        None => "no: select it on a trail of your own".to_owned(),
+    }
+}
+
+/// How the records come about that a rule fires on: as the catalogue says for Bedrock, as its proof shows elsewhere.
+fn feeds(judged: &Judged, watched: &Watched) -> BTreeSet<String> {
+    let mut feeds = BTreeSet::new();
+    for (_, record) in &judged.records {
+        let source = record["eventSource"].as_str().unwrap_or_default();
+        if record["eventCategory"] == "NetworkActivity" {
+            feeds.insert(format!("network activity of {source}"));
+            continue;
+        }
+        let known =
+            watched.iter().find(|(entry, _)| record["eventName"] == entry.event_name && source == entry.event_source);
+        match known {
+            Some((entry, _)) => feeds.extend(entry.recorded.iter().map(Recorded::to_string)),
+            None if record["eventCategory"] == "Data" || record["managementEvent"] == false => {
+                feeds.insert(record["resources"][0]["type"].as_str().unwrap_or("AWS::S3::Object").to_owned());
+            }
+            None => drop(feeds.insert("management".to_owned())),
+        }
+    }
+    feeds
+}
+
+/// A link to a rule's page. Names of files are ours, and harmless.
+fn linked(name: &str) -> String {
+    format!("[{}](rules/{name}.md)", name.rsplit('/').next().unwrap_or(name))
+}
+
+/// Hand-written text in a table. It is ours, but may quote a `|`.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('<', "&lt;")
+}
+
+fn short(source: &str) -> &str {
+    source.strip_suffix(".amazonaws.com").unwrap_or(source)
+}
