@@ -24,6 +24,9 @@ const WRITE: &str = "BEDROCK_AUDIT_WRITE_PAGES";
 /// A name that no operation has.
 const NO_OPERATION: &str = "AnOperationThatNobodyKnows";
 
+/// One of each network that examples may use.
+const ADDRESSES: [&str; 3] = ["192.0.2.24", "198.51.100.24", "203.0.113.24"];
+
 /// A rule by itself, with the lists and records of its proof.
 struct Judged {
     /// `FAMILY/NAME`.
@@ -82,7 +85,9 @@ impl Judged {
             }
             let watch = watch.get_or_insert(Watch { about_the_call: false, of_success: false });
             watch.of_success |= success;
-            watch.about_the_call |= self.fires(&by_a_plain_role(record));
+            // From somewhere else again: one of the addresses is on the list of a rule that asks where calls come from.
+            watch.about_the_call |=
+                ADDRESSES.iter().all(|address| self.fires(&by_a_plain_role(record.clone(), address)));
         }
         watch
     }
@@ -97,16 +102,20 @@ fn called(record: &Value, source: &str, name: &str) -> Value {
 }
 
 /// The same call by somebody of whom nothing is remarkable.
-fn by_a_plain_role(mut record: Value) -> Value {
+fn by_a_plain_role(mut record: Value, address: &str) -> Value {
     let arn = "arn:aws:iam::111122223333:role/Plain";
     record["userIdentity"] = json!({
         "type": "AssumedRole", "principalId": "AROAEXAMPLEPLAIN0001:plain", "accountId": "111122223333",
         "arn": "arn:aws:sts::111122223333:assumed-role/Plain/plain", "accessKeyId": "ASIAEXAMPLEPLAIN0001",
         "sessionContext": {"sessionIssuer": {"type": "Role", "arn": arn, "userName": "Plain", "accountId": "111122223333"}},
     });
-    record["sourceIPAddress"] = json!("203.0.113.24");
+    record["sourceIPAddress"] = json!(address);
     record["userAgent"] = json!("aws-sdk-rust/1.3.0");
     record.as_object_mut().unwrap().remove("additionalEventData");
+    if let Some(request) = record["requestParameters"].as_object_mut() {
+        // Not the caller's words: where CloudTrail says of some endpoints how the caller was known.
+        request.retain(|member, _| !matches!(member.as_str(), "callWithBearerToken" | "bearerTokenType"));
+    }
     record
 }
 

@@ -201,21 +201,19 @@ fn switch(feed: &str, selected: &Selected) -> String {
 
 /// How the records come about that a rule fires on: as the catalogue says for Bedrock, as its proof shows elsewhere.
 fn feeds(judged: &Judged, watched: &Watched) -> BTreeSet<String> {
-    let mut feeds = BTreeSet::new();
+    let watches = |watchers: &Watchers| watchers.iter().any(|(watcher, _)| watcher.name == judged.name);
+    let entries = watched.iter().filter(|(_, watchers)| watches(watchers));
+    let mut feeds: BTreeSet<String> = entries.flat_map(|(entry, _)| &entry.recorded).map(Recorded::to_string).collect();
     for (_, record) in &judged.records {
         let source = record["eventSource"].as_str().unwrap_or_default();
         if record["eventCategory"] == "NetworkActivity" {
             feeds.insert(format!("network activity of {source}"));
-            continue;
-        }
-        let known =
-            watched.iter().find(|(entry, _)| record["eventName"] == entry.event_name && source == entry.event_source);
-        match known {
-            Some((entry, _)) => feeds.extend(entry.recorded.iter().map(Recorded::to_string)),
-            None if record["eventCategory"] == "Data" || record["managementEvent"] == false => {
-                feeds.insert(record["resources"][0]["type"].as_str().unwrap_or("AWS::S3::Object").to_owned());
-            }
-            None => drop(feeds.insert("management".to_owned())),
+        } else if watched.iter().any(|(entry, _)| source == entry.event_source) {
+            // The catalogue has said it.
+        } else if record["eventCategory"] == "Data" || record["managementEvent"] == false {
+            feeds.insert(record["resources"][0]["type"].as_str().unwrap_or("AWS::S3::Object").to_owned());
+        } else {
+            feeds.insert("management".to_owned());
         }
     }
     feeds

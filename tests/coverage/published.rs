@@ -45,11 +45,11 @@ pub(super) fn records(row: &Row) -> Vec<Value> {
         let mut record = json!({
             "eventVersion": "1.11", "eventSource": "bedrock.amazonaws.com", "awsRegion": "eu-central-1",
             "eventTime": "2026-11-22T09:07:31Z", "eventID": "18f135d2-5f55-4203-b018-50c5a38fd547",
-            "sourceIPAddress": "203.0.113.24", "userAgent": "aws-sdk-rust/1.3.0", "eventType": "AwsApiCall",
+            "eventType": "AwsApiCall",
             "managementEvent": true, "eventCategory": "Management", "recipientAccountId": "111122223333",
             "requestParameters": {}, "responseElements": null,
         });
-        record = super::by_a_plain_role(record);
+        record = super::by_a_plain_role(record, "203.0.113.24");
         merge(&mut record, change);
         record
     };
