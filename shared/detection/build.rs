@@ -8,6 +8,7 @@
 mod packed;
 
 use std::{
+    collections::BTreeMap,
     env, fs, io,
     path::{Path, PathBuf},
 };
@@ -35,9 +36,9 @@ fn main() -> io::Result<()> {
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or(io::ErrorKind::NotFound)?);
     fs::write(out.join("builtin_rules.json"), serde_json::to_vec(&kept)?)?;
-    let catalogue = manifest.join("data/operations.csv");
-    println!("cargo::rerun-if-changed={}", catalogue.display());
-    let operations = operations(&fs::read_to_string(catalogue)?).map_err(io::Error::other)?;
+    println!("cargo::rerun-if-changed=data/operations.csv");
+    let catalogue = fs::read_to_string(manifest.join("data/operations.csv"))?;
+    let operations = operations(&catalogue).map_err(io::Error::other)?;
     fs::write(out.join("operations.json"), serde_json::to_vec(&operations)?)
 }
 
@@ -53,8 +54,8 @@ fn pack(text: &str) -> Option<Packed> {
 
 /// `{source: {name: {"class": ..., "required": [...]}}}` of a catalogue that `src/catalogue.rs` explains. A row that is not in
 /// order, or has no class, stops the build: so none is there twice, and none is unclassified.
-fn operations(csv: &str) -> Result<Value, String> {
-    let mut operations = json!({});
+fn operations(csv: &str) -> Result<BTreeMap<&str, BTreeMap<&str, Value>>, String> {
+    let mut operations: BTreeMap<&str, BTreeMap<&str, Value>> = BTreeMap::new();
     let mut before = ("", "");
     for (number, row) in csv.lines().enumerate().skip(1) {
         let wrong = |what: &str| format!("data/operations.csv, line {}: {what}", number + 1);
@@ -69,7 +70,7 @@ fn operations(csv: &str) -> Result<Value, String> {
             return Err(wrong("its class is read, invoke, write, tag or credential"));
         }
         let required: Vec<&str> = required.split_whitespace().collect();
-        operations[*source][*name] = json!({"class": class, "required": required});
+        operations.entry(source).or_default().insert(name, json!({"class": class, "required": required}));
         before = (*source, *name);
     }
     Ok(operations)

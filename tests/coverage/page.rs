@@ -54,8 +54,8 @@ fn figures(rules: &[Judged], watched: &Watched) -> String {
         here.count()
     };
     let mut text = format!(
-        "## In figures\n\n{} rules, {} operations: {} are watched, {} have no rule, each for a reason that is told below. A cell says how \
-         many are watched, of how many.\n\n| event source | {} | all |\n|---|{}---:|\n",
+        "## In figures\n\n{} rules, {} operations: {} are watched, {} have no rule, for reasons told below. A cell says how many are \
+         watched, of how many.\n\n| event source | {} | all |\n|---|{}---:|\n",
         rules.len(),
         watched.len(),
         count("", "", true),

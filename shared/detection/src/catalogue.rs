@@ -71,8 +71,8 @@ pub const EXCUSES: [(&str, &str); 7] = [
     ),
     (
         "own-work",
-        "It starts, steers, stops or removes a piece of work of the caller's own: a session, a test, an evaluation. Nothing that \
-         others rely on changes with it.",
+        "It starts, steers, stops or removes a piece of work of the caller's own: a session, a test, an evaluation, a description. \
+         Nothing that others rely on changes with it.",
     ),
     (
         "inert-until-used",
