@@ -49,7 +49,7 @@ fn figures(rules: &[Judged], watched: &Watched) -> String {
         let here = watched.iter().filter(|(entry, watchers)| {
             (source.is_empty() || entry.event_source == source)
                 && (class.is_empty() || entry.class == class)
-                && watchers.is_empty() != watched_ones
+                && is_watched(watchers) == watched_ones
         });
         here.count()
     };
@@ -78,50 +78,65 @@ fn figures(rules: &[Judged], watched: &Watched) -> String {
     text.push_str("\n| what it touches | operations | watched |\n|---|---:|---:|\n");
     for (touched, meaning) in TOUCHED {
         let here: Vec<_> = watched.iter().filter(|(entry, _)| entry.touches.contains(&touched)).collect();
-        let there = here.iter().filter(|(_, watchers)| !watchers.is_empty()).count();
+        let there = here.iter().filter(|(_, watchers)| is_watched(watchers)).count();
         text.push_str(&format!("| `{touched}`: {meaning} | {} | {there} |\n", here.len()));
     }
     text
 }
 
 fn watched_ones(rules: &[Judged], watched: &Watched) -> String {
-    let any: Vec<String> =
-        rules.iter().filter(|judged| judged.any_operation).map(|judged| linked(&judged.name)).collect();
-    let mut text = format!(
-        "## Operations that are watched\n\nA rule in *italics* is about who calls, and not about the call. These fire on operations of \
-         any name, and are not listed with each: {}.\n\n| operation | class | touches | rules |\n|---|---|---|---|\n",
-        any.join(", ")
+    let mut text = String::from(
+        "## Operations that are watched\n\nA rule in *italics* fires only where the call is refused or fails.\n\n\
+         | operation | class | touches | rules |\n|---|---|---|---|\n",
     );
-    for (entry, watchers) in watched.iter().filter(|(_, watchers)| !watchers.is_empty()) {
-        let names: Vec<String> = watchers
-            .iter()
-            .map(|(judged, watch)| {
-                let link = linked(&judged.name);
-                if watch.about_the_call { link } else { format!("*{link}*") }
-            })
-            .collect();
+    for (entry, watchers) in watched.iter().filter(|(_, watchers)| is_watched(watchers)) {
+        let names = watchers.iter().filter(|(_, watch)| watch.about_the_call).map(|(judged, watch)| {
+            let link = linked(&judged.name);
+            if watch.of_success { link } else { format!("*{link}*") }
+        });
         text.push_str(&format!(
             "| {} {} | {} | {} | {} |\n",
             short(entry.event_source),
             entry.event_name,
             entry.class,
             entry.touches.join(", "),
-            names.join(", ")
+            names.collect::<Vec<_>>().join(", ")
         ));
+    }
+    text.push_str(
+        "\n### Whoever calls\n\nThese are about who calls, from where or with what, and not about the call. They do not count as \
+         watching an operation.\n\n| rule | fires on |\n|---|---|\n",
+    );
+    for judged in rules {
+        let named = watched.iter().filter(|(_, watchers)| {
+            watchers.iter().any(|(watcher, watch)| watcher.name == judged.name && !watch.about_the_call)
+        });
+        let on = match named.count() {
+            _ if judged.any_operation => "calls of any name".to_owned(),
+            0 => continue,
+            1 => "1 operation".to_owned(),
+            many => format!("{many} operations"),
+        };
+        text.push_str(&format!("| {} | {on} |\n", linked(&judged.name)));
     }
     text
 }
 
+/// Whether a rule is about this operation, whoever calls.
+fn is_watched(watchers: &Watchers) -> bool {
+    watchers.iter().any(|(_, watch)| watch.about_the_call)
+}
+
 fn excused_ones(watched: &Watched) -> String {
     let mut text = String::from(
-        "## Operations without a rule\n\nWhat no rule names, by the reason why. Rules that fire on any operation (root, for one) see \
-         these as well. An operation that is in none of these lists and comes from one of Bedrock's event sources is a finding of \
+        "## Operations without a rule\n\nWhat no rule is about, by the reason why. Rules about [who calls](#whoever-calls) see many of these \
+         as well. An operation that is in none of these lists and comes from one of Bedrock's event sources is a finding of \
          its own: somebody has to look at it first. So is a name that only IAM knows, should CloudTrail ever write it.\n",
     );
     for (excuse, because) in EXCUSES {
         let mut names: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (entry, _) in
-            watched.iter().filter(|(entry, watchers)| watchers.is_empty() && entry.if_unwatched == Some(excuse))
+            watched.iter().filter(|(entry, watchers)| !is_watched(watchers) && entry.if_unwatched == Some(excuse))
         {
             names.entry(entry.event_source).or_default().push(entry.event_name);
         }
@@ -133,7 +148,7 @@ fn excused_ones(watched: &Watched) -> String {
     }
     let missed: Vec<String> = watched
         .iter()
-        .filter(|(entry, watchers)| watchers.is_empty() && entry.if_unwatched.is_none())
+        .filter(|(entry, watchers)| !is_watched(watchers) && entry.if_unwatched.is_none())
         .map(|(entry, _)| format!("- {} {}\n", short(entry.event_source), entry.event_name))
         .collect();
     if !missed.is_empty() {
