@@ -33,6 +33,7 @@ class Published(NamedTuple):
     """What the models say of an operation."""
 
     required: frozenset
+    optional: frozenset
     sensitive: frozenset
 
 
@@ -41,16 +42,18 @@ def published(models):
     found = {}
     for service, model in sorted(models.items()):
         for name in model.operation_names:
-            members = model.operation_model(name).input_shape
-            operation = Published(
-                frozenset(members.required_members if members else ()),
-                frozenset(m for m, s in (members.members if members else {}).items() if s.metadata.get("sensitive")),
-            )
+            request = model.operation_model(name).input_shape
+            members = request.members if request else {}
+            required = frozenset(request.required_members if request else ())
+            sensitive = frozenset(member for member, shape in members.items() if shape.metadata.get("sensitive"))
+            operation = Published(required, frozenset(members) - required, sensitive)
             key = (EVENT_SOURCES[service], name)
             if key in found:
                 # A record does not say which of the services it was: required is what all of them require.
                 other = found[key]
-                operation = Published(other.required & operation.required, other.sensitive | operation.sensitive)
+                required = other.required & operation.required
+                optional = (other.required | other.optional | operation.required | operation.optional) - required
+                operation = Published(required, optional, other.sensitive | operation.sensitive)
             found[key] = operation
     return found
 

@@ -6,11 +6,11 @@ from botocore.model import ServiceModel
 
 import operations
 
-HEADER = "event_source,event_name,basis,plane,class,touches,recorded,required,sensitive,if_unwatched,watched_by\n"
+HEADER = "event_source,event_name,basis,plane,class,touches,recorded,required,optional,sensitive,if_unwatched,watched_by\n"
 CATALOGUE = HEADER + (
-    "bedrock.amazonaws.com,DeleteGuardrail,sdk,control,write,guardrail,management,guardrailIdentifier,,,guardrails/guardrail-deleted\n"
-    "bedrock.amazonaws.com,RenderPrompt,documented,runtime,read,flow-or-prompt,AWS::Bedrock::PromptVersion,,,read-only,\n"
-    "bedrock.amazonaws.com,TagResource,sdk,control,tag,tags,management,tags,,tagging,\n"
+    "bedrock.amazonaws.com,DeleteGuardrail,sdk,control,write,guardrail,management,guardrailIdentifier,guardrailVersion,,,guardrails/guardrail-deleted\n"
+    "bedrock.amazonaws.com,RenderPrompt,documented,runtime,read,flow-or-prompt,AWS::Bedrock::PromptVersion,,,,read-only,\n"
+    "bedrock.amazonaws.com,TagResource,sdk,control,tag,tags,management,tags,resourceArn,,tagging,\n"
 )
 
 
@@ -48,7 +48,8 @@ class Comparing(unittest.TestCase):
 
     def test_an_operation_of_two_services_requires_what_both_require(self):
         found = operations.published(models())
-        self.assertEqual(found["bedrock.amazonaws.com", "TagResource"].required, {"tags"})
+        tag = found["bedrock.amazonaws.com", "TagResource"]
+        self.assertEqual((tag.required, tag.optional), ({"tags"}, {"resourceArn"}))
 
     def test_a_new_operation_is_told(self):
         self.assertEqual(
@@ -68,6 +69,7 @@ class Comparing(unittest.TestCase):
             self.said(models() | {"bedrock": changed}),
             [
                 "changed: bedrock.amazonaws.com DeleteGuardrail, required members +force -guardrailIdentifier",
+                "changed: bedrock.amazonaws.com DeleteGuardrail, optional members +guardrailIdentifier -guardrailVersion",
                 "changed: bedrock.amazonaws.com DeleteGuardrail, sensitive members +guardrailIdentifier",
             ],
         )
@@ -87,7 +89,7 @@ class Writing(unittest.TestCase):
         found = operations.published(models() | {"bedrock-runtime": model(Converse={"modelId": "required", "a": "sensitive"})})
         text = operations.written(operations.renewed(operations.read(CATALOGUE), found))
         lines = text.splitlines()
-        self.assertEqual(lines[1], "bedrock.amazonaws.com,Converse,sdk,?,?,?,?,modelId,a,,")
+        self.assertEqual(lines[1], "bedrock.amazonaws.com,Converse,sdk,?,?,?,?,modelId,a,a,,")
         self.assertEqual(lines[2], CATALOGUE.splitlines()[1])
         self.assertEqual(operations.differences(operations.read(text), found), [])
 

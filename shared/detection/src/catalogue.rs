@@ -8,7 +8,7 @@ use std::fmt;
 pub const TEXT: &str = include_str!("../data/operations.csv");
 
 /// The names of its columns, in their order.
-pub const COLUMNS: [&str; 11] = [
+pub const COLUMNS: [&str; 12] = [
     "event_source",
     "event_name",
     "basis",
@@ -17,6 +17,7 @@ pub const COLUMNS: [&str; 11] = [
     "touches",
     "recorded",
     "required",
+    "optional",
     "sensitive",
     "if_unwatched",
     "watched_by",
@@ -122,6 +123,8 @@ pub struct Entry {
     pub recorded: Vec<Recorded>,
     /// Members of the request without which a call is refused.
     pub required: Vec<&'static str>,
+    /// The other members that a request can have, as far as an SDK knows.
+    pub optional: Vec<&'static str>,
     /// Members that the SDK's model says are secret: CloudTrail hides these at least.
     pub sensitive: Vec<&'static str>,
     /// Why it may go without a rule, of [`EXCUSES`]; without it, it must be watched.
@@ -167,6 +170,7 @@ fn entry(row: &'static str, line: usize) -> Result<Entry, String> {
         touches,
         recorded,
         required,
+        optional,
         sensitive,
         if_unwatched,
         watched_by,
@@ -195,6 +199,7 @@ fn entry(row: &'static str, line: usize) -> Result<Entry, String> {
         class,
         touches,
         recorded: recorded.split_whitespace().map(recorded_as).collect::<Result<_, _>>()?,
+        optional: optional.split_whitespace().collect(),
         required: required.split_whitespace().collect(),
         sensitive: sensitive.split_whitespace().collect(),
         if_unwatched: (!if_unwatched.is_empty()).then_some(*if_unwatched),
@@ -230,8 +235,7 @@ mod tests {
     use super::*;
     use crate::operations::Operations;
 
-    const HEADER: &str =
-        "event_source,event_name,basis,plane,class,touches,recorded,required,sensitive,if_unwatched,watched_by\n";
+    const HEADER: &str = "event_source,event_name,basis,plane,class,touches,recorded,required,optional,sensitive,if_unwatched,watched_by\n";
 
     #[test]
     fn every_operation_is_classified() {
@@ -261,13 +265,13 @@ mod tests {
     #[test]
     fn a_row_that_nobody_finished_is_refused() {
         for (row, expected) in [
-            ("a,B,sdk,control,?,agent,management,,,,", "class is one of read, invoke"),
-            ("a,B,sdk,,write,agent,management,,,,", "plane is one of control, runtime"),
-            ("a,B,sdk,control,write,,management,,,,", "what it touches"),
-            ("a,B,sdk,control,write,agent,,,,,", "how it is recorded"),
-            ("a,B,sdk,control,write,agents,management,,,,", "touches is one of agent, "),
-            ("a,B,sdk,control,write,agent,sometimes,,,,", "recorded is management, "),
-            ("a,B,sdk,control,write,agent,management,,,because,", "if_unwatched is one of read-only, "),
+            ("a,B,sdk,control,?,agent,management,,,,,", "class is one of read, invoke"),
+            ("a,B,sdk,,write,agent,management,,,,,", "plane is one of control, runtime"),
+            ("a,B,sdk,control,write,,management,,,,,", "what it touches"),
+            ("a,B,sdk,control,write,agent,,,,,,", "how it is recorded"),
+            ("a,B,sdk,control,write,agents,management,,,,,", "touches is one of agent, "),
+            ("a,B,sdk,control,write,agent,sometimes,,,,,", "recorded is management, "),
+            ("a,B,sdk,control,write,agent,management,,,,because,", "if_unwatched is one of read-only, "),
             ("a,B,sdk,control,write,agent,management", "7 cells"),
         ] {
             let wrong = read(format!("{HEADER}{row}\n").leak()).unwrap_err();

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::{Line, Report, Severity, Source};
 use crate::{
+    catalogue::{self, Wrong},
     operations::Operations,
     record::DERIVED,
     rules::{
@@ -85,11 +86,16 @@ const NEVER_WRITTEN: [(&str, &str); 6] = [
 ];
 
 /// The top-level members that each operation's request can have, by event source and event name.
-type InputMembers = HashMap<String, HashMap<String, Vec<String>>>;
+type InputMembers = HashMap<&'static str, HashMap<&'static str, Vec<&'static str>>>;
 
-/// Those of the models in botocore 1.44.5; where several services share an event source and a name, of all of them.
-fn input_members() -> Result<InputMembers, serde_json::Error> {
-    serde_json::from_str(include_str!("../../../data/bedrock-input-members.json"))
+/// Those of the operations that an SDK has; where several services share an event source and a name, of all of them.
+fn input_members() -> Result<InputMembers, Wrong> {
+    let mut members = InputMembers::new();
+    for entry in catalogue::builtin()?.into_iter().filter(|entry| entry.basis == "sdk") {
+        let there = [entry.required, entry.optional].concat();
+        members.entry(entry.event_source).or_default().insert(entry.event_name, there);
+    }
+    Ok(members)
 }
 
 pub(super) fn lint(
@@ -99,7 +105,7 @@ pub(super) fn lint(
     operations: &Operations,
     report: &mut Report<'_>,
 ) {
-    // A test reads the committed list; without it, anything goes.
+    // A test reads the committed catalogue; without it, anything goes.
     let members = input_members().unwrap_or_default();
     // A derived field that is none makes the rule refused, which is told already.
     for line in lines.iter().filter(|line| !line.field.is_empty() && !line.field.starts_with("derived.")) {
@@ -226,7 +232,7 @@ fn no_member(
     for source in sources {
         for name in operations.names(source).filter(|name| names.contains(lower(name).as_ref())) {
             // What no SDK ships may be sent anything.
-            there.extend(members.get(source)?.get(name)?.iter().map(String::as_str));
+            there.extend(members.get(source)?.get(name)?);
             asked.push(name);
         }
     }
@@ -306,12 +312,12 @@ mod tests {
     #[test]
     fn the_list_of_members_goes_with_that_of_operations() {
         let (members, operations) = (input_members().unwrap(), Operations::builtin().unwrap());
-        assert_eq!(members.values().map(HashMap::len).sum::<usize>(), 508);
+        assert_eq!(members.values().map(HashMap::len).sum::<usize>(), 526);
         for (source, name, there) in
             members.iter().flat_map(|(source, names)| names.iter().map(move |(name, there)| (source, name, there)))
         {
             let operation = operations.get(source, name).unwrap_or_else(|| panic!("{source} {name}"));
-            assert!(operation.required.iter().all(|required| there.contains(required)), "{source} {name}");
+            assert!(operation.required.iter().all(|required| there.contains(&required.as_str())), "{source} {name}");
         }
     }
 
