@@ -172,6 +172,7 @@ impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Sync> Handler<B,
         let rule_set = &*rule_set;
         ledger.rule_files_refused = refused.len() as u64;
         ledger.rules_waiting = rule_set.waiting().count() as u64;
+        ledger.rules_disabled = rule_set.disabled_at((self.clock)());
         let telling = self.tell_refused_rules(&refused, rule_set, &mut ledger, &mut failures, &mut told);
         let refused_told = tokio::time::timeout_at(deadline, telling).await.unwrap_or_else(|_| {
             let why = "a finding about a rule file was not published in time";
@@ -380,6 +381,7 @@ impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Sync> Handler<B,
         if let Some(audited) = settled.audited {
             ledger.add_records(&audited.records);
             ledger.add_undecided(&audited.undecided);
+            ledger.add_excepted(&audited.excepted, &audited.exceptions_shadowed);
             ledger.findings.total += audited.superseded;
             ledger.findings.superseded += audited.superseded;
         }
@@ -537,8 +539,10 @@ fn log_line(object: &ObjectEvent, end: &End, audited: Option<&Audited>, findings
     };
     let records = audited.map_or(0, |audited| audited.records.total);
     let matched = audited.map_or(0, |audited| audited.records.matched);
+    let excepted: u64 = audited.map_or(0, |audited| audited.excepted.values().sum());
+    let would_be_excepted: u64 = audited.map_or(0, |audited| audited.exceptions_shadowed.values().sum());
     let bytes = audited.map_or(0, |audited| audited.unpacked);
-    info!(bucket, key, end, records, matched, findings, bytes, rule_set, "delivered log");
+    info!(bucket, key, end, records, matched, findings, excepted, would_be_excepted, bytes, rule_set, "delivered log");
 }
 
 #[cfg(test)]

@@ -255,7 +255,10 @@ impl State {
             });
         }
         let renewed = in_force(self.shelf.load(files, self.lists.as_ref().unwrap_or(&fixed.lists)), unread);
-        info!(rule_set = renewed.rule_set.version(), rules = renewed.rule_set.rules().len(), "rules in force");
+        let rule_set = &renewed.rule_set;
+        let (rules, exceptions) = (rule_set.rules().len(), rule_set.exceptions().len());
+        let overrides = rule_set.overrides().len();
+        info!(rule_set = rule_set.version(), rules, exceptions, overrides, "rules in force");
         self.in_force = Some(renewed.clone());
         Ok(renewed)
     }

@@ -1,5 +1,7 @@
 //! One delivered log, from its bytes to its findings: the product in one line. Every record is counted once.
 
+mod governed;
+
 use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::Deserialize;
@@ -9,8 +11,9 @@ use crate::{
     finding::{Confidence, FileProblem, Finding, Fired, Groups, Log, about_file},
     ledger::RecordCounts,
     record::{Record, document, legible},
-    rules::{RuleSet, WhenHidden},
+    rules::{RuleRef, RuleSet, Standing, WhenHidden},
 };
+use governed::Governed;
 
 /// Positions of unreadable records that a finding names.
 const MOST_NAMED: usize = 5;
@@ -26,6 +29,10 @@ pub struct Audited {
     pub records: RecordCounts,
     /// Findings that a higher one of the same family stands for.
     pub superseded: u64,
+    /// What would have been findings, by the id of the exception that silenced them.
+    pub excepted: BTreeMap<String, u64>,
+    /// What exceptions in shadow would have silenced, by their ids. It is told all the same.
+    pub exceptions_shadowed: BTreeMap<String, u64>,
     /// How often each rule, by its id, could not decide because something is hidden, and kept silent.
     pub undecided: BTreeMap<String, u64>,
     /// Why it could not be read to its end.
@@ -48,6 +55,7 @@ impl<'r> Audit<'r> {
         let judge = Judge {
             rule_set,
             groups: Groups::new(rule_set),
+            governed: Governed::new(rule_set),
             counts: RecordCounts::default(),
             unreadable: Vec::new(),
             undecided: BTreeMap::new(),
@@ -73,6 +81,7 @@ impl<'r> Audit<'r> {
         let log = self.log;
         let (mut findings, mut superseded, mut counts) = (Vec::new(), 0, RecordCounts::default());
         let mut undecided = BTreeMap::new();
+        let (mut excepted, mut exceptions_shadowed) = Default::default();
         let (account, region) = match classify(&log.key) {
             ObjectKind::Log { account, region } => (Some(account), Some(region)),
             ObjectKind::Other { .. } => (None, None),
@@ -85,6 +94,10 @@ impl<'r> Audit<'r> {
             (findings, superseded) = judge.groups.finish(&log);
             counts = judge.counts;
             undecided = judge.undecided;
+            let expired;
+            (excepted, exceptions_shadowed, expired) =
+                judge.governed.finish(&log, account.as_deref(), region.as_deref());
+            findings.extend(expired);
             if counts.unreadable > 0 {
                 let problem = format!(
                     "{} of {} records could not be read: {}{}",
@@ -101,7 +114,17 @@ impl<'r> Audit<'r> {
             findings.push(about(FileProblem::LogDamaged, damage.kind(), problem));
         }
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity_id()));
-        Audited { log, findings, records: counts, superseded, undecided, damage, unpacked }
+        Audited {
+            log,
+            findings,
+            records: counts,
+            superseded,
+            excepted,
+            exceptions_shadowed,
+            undecided,
+            damage,
+            unpacked,
+        }
     }
 }
 
@@ -109,6 +132,7 @@ impl<'r> Audit<'r> {
 struct Judge<'r> {
     rule_set: &'r RuleSet,
     groups: Groups<'r>,
+    governed: Governed<'r>,
     counts: RecordCounts,
     unreadable: Vec<String>,
     undecided: BTreeMap<String, u64>,
@@ -151,6 +175,12 @@ impl Judge<'_> {
         let mut question = self.rule_set.read(bytes)?;
         let (mut fired, mut undecided) = (Vec::new(), Vec::new());
         for position in candidates {
+            let rule = RuleRef::At(position);
+            // A rule at rest is not asked; once its rest has expired, it is again.
+            let overridden = question.override_of(rule).filter(|(_, standing)| *standing == Standing::InForce);
+            if overridden.is_some_and(|(of_rule, _)| of_rule.disabled) {
+                continue;
+            }
             let verdict = question.ask(position);
             let alert = question.when_hidden(position) == WhenHidden::Alert;
             let confidence = match (verdict.matches, verdict.undecided) {
@@ -162,7 +192,8 @@ impl Judge<'_> {
                     continue;
                 }
             };
-            fired.push(Fired { position, confidence, not_visible: question.not_visible(position) });
+            let not_visible = question.not_visible(position);
+            fired.push(Fired { rule, overridden: overridden.is_some(), confidence, not_visible });
         }
         for position in undecided {
             let rule = self.rule_set.rules().get(position).map(|rule| rule.about.id.clone());
@@ -177,10 +208,17 @@ impl Judge<'_> {
         // What a service tells of itself (`AwsServiceEvent`) has names of its own.
         let unknown = unknown && record.text("eventType").is_none_or(|kind| kind == "AwsApiCall");
         if unknown {
-            self.groups.add_unknown(&record, bytes);
+            let rule = RuleRef::UnknownOperation;
+            let overridden = question.override_of(rule).filter(|(_, standing)| *standing == Standing::InForce);
+            if overridden.is_none_or(|(of_rule, _)| !of_rule.disabled) {
+                let (overridden, confidence) = (overridden.is_some(), Confidence::High);
+                fired.push(Fired { rule, overridden, confidence, not_visible: Vec::new() });
+            }
         }
-        self.groups.add(&record, bytes, &fired);
-        Ok(unknown || !fired.is_empty())
+        let matched = !fired.is_empty();
+        let told = self.governed.told(&mut question, &record, &self.groups, fired);
+        self.groups.add(&record, bytes, &told);
+        Ok(matched)
     }
 
     fn not_readable(&mut self, why: &str) {

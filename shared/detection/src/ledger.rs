@@ -71,6 +71,12 @@ pub struct Ledger {
     pub findings: FindingCounts,
     /// How often each rule, by its id, could not decide because CloudTrail hides something, and kept silent.
     pub undecided_by_rule: BTreeMap<String, u64>,
+    /// What exceptions silenced, by their ids: as many as `findings.excepted`, as far as they are named here.
+    pub excepted_by_exception: BTreeMap<String, u64>,
+    /// What exceptions in shadow would have silenced, by their ids. It is told all the same.
+    pub exceptions_shadowed: BTreeMap<String, u64>,
+    /// Rules that an override puts to rest.
+    pub rules_disabled: u64,
     /// Rule files from outside that are wrong, in every invocation until they are mended.
     pub rule_files_refused: u64,
     /// Rules that are asked of no record because a list that they require is empty.
@@ -87,6 +93,8 @@ pub struct Ledger {
 
 /// Folders that a ledger names; a hostile key cannot make it grow.
 const MOST_FOLDERS: usize = 20;
+/// Exceptions that a ledger names: its line must fit into a log event. The sum has them all.
+const MOST_EXCEPTIONS: usize = 200;
 
 impl Ledger {
     /// Counts an object that is no log, under its folder.
@@ -110,6 +118,20 @@ impl Ledger {
     pub fn add_undecided(&mut self, by_rule: &BTreeMap<String, u64>) {
         for (rule, count) in by_rule {
             *self.undecided_by_rule.entry(rule.clone()).or_default() += count;
+        }
+    }
+
+    /// Counts what exceptions silenced in a log, and what those in shadow would have.
+    pub fn add_excepted(&mut self, excepted: &BTreeMap<String, u64>, shadowed: &BTreeMap<String, u64>) {
+        let count: u64 = excepted.values().sum();
+        self.findings.total += count;
+        self.findings.excepted += count;
+        for (from, to) in [(excepted, &mut self.excepted_by_exception), (shadowed, &mut self.exceptions_shadowed)] {
+            for (exception, count) in from {
+                if to.len() < MOST_EXCEPTIONS || to.contains_key(exception) {
+                    *to.entry(exception.clone()).or_default() += count;
+                }
+            }
         }
     }
 
@@ -224,6 +246,18 @@ mod tests {
             }
         }
         assert_eq!((&line["AlertsPublished"], &line["ItemsFailed"]), (&json!(17), &json!(18)));
+    }
+
+    #[test]
+    fn the_sum_has_every_exception_and_the_line_names_so_many() {
+        let excepted = (0..300).map(|n| (format!("exception-{n:03}"), 2)).collect();
+        let mut ledger = Ledger::default();
+        (0..2).for_each(|_| ledger.add_excepted(&excepted, &excepted));
+        assert_eq!((ledger.findings.total, ledger.findings.excepted), (1_200, 1_200));
+        assert_eq!(ledger.imbalances(), Vec::<String>::new());
+        for named in [&ledger.excepted_by_exception, &ledger.exceptions_shadowed] {
+            assert_eq!((named.len(), named["exception-000"]), (MOST_EXCEPTIONS, 4));
+        }
     }
 
     #[test]

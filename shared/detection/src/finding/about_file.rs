@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use rsigma_parser::Level;
+use time::Date;
 
 use super::{Details, Finding, Log};
 use crate::{
@@ -23,6 +24,10 @@ pub enum FileProblem {
     RecordsUnreadable,
     /// A rule file from outside was left out.
     RuleRefused,
+    /// An exception would have silenced what stands in the log, and has expired.
+    ExceptionExpired,
+    /// A rule found something in the log whose override has expired.
+    OverrideExpired,
 }
 
 struct Words {
@@ -36,9 +41,16 @@ struct Words {
 impl FileProblem {
     /// Which of them a finding is about, if any.
     pub(super) fn of(about: &About) -> Option<Self> {
-        [Self::LogRemoved, Self::LogDamaged, Self::RecordsUnreadable, Self::RuleRefused]
-            .into_iter()
-            .find(|problem| problem.words().id == about.id)
+        [
+            Self::LogRemoved,
+            Self::LogDamaged,
+            Self::RecordsUnreadable,
+            Self::RuleRefused,
+            Self::ExceptionExpired,
+            Self::OverrideExpired,
+        ]
+        .into_iter()
+        .find(|problem| problem.words().id == about.id)
     }
 
     fn words(self) -> Words {
@@ -84,6 +96,24 @@ impl FileProblem {
                     "Mend the file as the message says; `bedrock-audit rules check FOLDER` shows whether it is right.",
                 ],
             },
+            Self::ExceptionExpired => Words {
+                id: "ab0c6f0e-52f1-4b8e-9d0a-6a3e4f1c7d06",
+                title: "An exception has expired",
+                description: "What somebody once asked not to be told of has happened again, and the time for which they asked is over. It is told again.",
+                level: Level::Low,
+                respond: &[
+                    "Ask its owner whether it is still right. If so, renew its `date` and `expires`; if not, remove the file and its proof.",
+                ],
+            },
+            Self::OverrideExpired => Words {
+                id: "ab0c6f0e-52f1-4b8e-9d0a-6a3e4f1c7d07",
+                title: "An override of a rule has expired",
+                description: "Somebody changed a rule for a time, and that time is over. The rule is again as it is written.",
+                level: Level::Low,
+                respond: &[
+                    "Ask its owner whether it is still right. If so, renew its `date` and `expires`; if not, remove it from overrides.yml.",
+                ],
+            },
         }
     }
 }
@@ -126,5 +156,29 @@ pub fn about_file(
         account,
         region,
         details: Details::File(problem),
+    }
+}
+
+/// Builds the finding about an exception or override that has expired. Its id is that of the exception, or of the overridden
+/// rule, and the day: it repeats with every log of that day, and is recognised.
+#[expect(clippy::too_many_arguments, reason = "they are those of `about_file`, and what the id is made from")]
+pub(crate) fn about_expiry(
+    kind: FileProblem,
+    of: &str,
+    day: Date,
+    problem: String,
+    log: Log,
+    rule_set: &str,
+    account: Option<&str>,
+    region: Option<&str>,
+) -> Finding {
+    let day = day.to_string();
+    let (account, region) = (account.map(str::to_owned), region.map(str::to_owned));
+    let finding = about_file(kind, &day, problem, log, rule_set, account, region);
+    let kind = finding.about.id.as_str();
+    Finding {
+        id: ids::uuid(["expired", kind, of, day.as_str()]),
+        correlation_id: ids::uuid(["expired", kind, of]),
+        ..finding
     }
 }

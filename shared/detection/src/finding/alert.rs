@@ -226,6 +226,9 @@ fn reproduce(finding: &Finding) -> String {
     let quoted = format!("'{}'", location.replace('\'', r"'\''"));
     match FileProblem::of(&finding.about) {
         Some(FileProblem::RuleRefused) => "bedrock-audit rules check FOLDER, with the folder of that file".to_owned(),
+        Some(FileProblem::ExceptionExpired | FileProblem::OverrideExpired) => {
+            "bedrock-audit rules list --rules FOLDER, with the folder of your rules".to_owned()
+        }
         Some(FileProblem::LogRemoved) => format!("aws s3 ls {quoted}"),
         _ if finding.log.bucket.is_some() => format!("aws s3 cp {quoted} - | bedrock-audit scan -"),
         _ => format!("bedrock-audit scan {quoted}"),

@@ -11,7 +11,7 @@ use super::{Confidence, Details, Finding, Log, Matched, Tally, severity_of};
 use crate::{
     ids,
     record::{Actor, Outcome, Record},
-    rules::{About, Level, RuleSet, Stage, severity_id},
+    rules::{RuleRef, RuleSet, Stage, severity_id},
 };
 
 /// Records that a finding carries whole.
@@ -32,8 +32,9 @@ const MOST_EVENT_IDS: usize = 1_000;
 /// What the records of one finding have in common, in the order in which it is hashed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Key {
-    /// The rule's position; none for an operation that nobody knows.
-    rule: Option<usize>,
+    rule: RuleRef,
+    /// The rule is as an override makes it.
+    overridden: bool,
     outcome: Outcome,
     parts: Vec<String>,
 }
@@ -46,7 +47,7 @@ struct Group {
     /// Fingerprints of all eventIDs, for the id; of the bytes of records that have none.
     fingerprints: BTreeSet<[u8; 16]>,
     record_bytes: usize,
-    related: BTreeSet<usize>,
+    related: BTreeSet<(RuleRef, bool)>,
 }
 
 /// What rules supersede each other in: a stage, and a family or a rule's own id.
@@ -55,8 +56,9 @@ type Family<'a> = (Stage, bool, &'a str);
 /// A rule that fires on a record.
 #[derive(Debug)]
 pub(crate) struct Fired {
-    /// Its position in the rule set.
-    pub(crate) position: usize,
+    pub(crate) rule: RuleRef,
+    /// An override is in force for it.
+    pub(crate) overridden: bool,
     pub(crate) confidence: Confidence,
     /// Its fields that the record does not show.
     pub(crate) not_visible: Vec<String>,
@@ -93,7 +95,7 @@ impl<'r> Groups<'r> {
         let outcome = Outcome::of(record);
         let mut families: HashMap<Family<'_>, Vec<(u8, &Fired)>> = HashMap::new();
         for fired in fired {
-            let Some(rule) = self.rule_set.rules().get(fired.position) else { continue };
+            let Some(rule) = self.rule_set.rule(fired.rule, fired.overridden) else { continue };
             // An id may be spelt like a family's name, and is another thing.
             let (own, family) =
                 rule.about.family.as_deref().map_or((true, rule.about.id.as_str()), |family| (false, family));
@@ -104,31 +106,27 @@ impl<'r> Groups<'r> {
         }
         let actor = Actor::of(record);
         for mut of_family in families.into_values() {
-            of_family.sort_by_key(|(severity, fired)| (std::cmp::Reverse(*severity), fired.position));
+            of_family.sort_by_key(|(severity, fired)| (std::cmp::Reverse(*severity), fired.rule));
             let mut of_family = of_family.into_iter().map(|(_, fired)| fired);
             let Some(first) = of_family.next() else { continue };
-            let related: Vec<usize> = of_family.map(|fired| fired.position).collect();
-            for &lesser in &related {
+            let lesser: Vec<&Fired> = of_family.collect();
+            for lesser in &lesser {
                 let key = self.key(lesser, record, &actor, outcome);
                 self.superseded.insert(key);
             }
-            let key = self.key(first.position, record, &actor, outcome);
+            let key = self.key(first, record, &actor, outcome);
             let key = self.folded(key);
             let group =
                 self.groups.entry(key).or_insert_with(|| Group::new(record, actor.clone(), &mut self.bytes_left));
             group.add(record, bytes, first, &mut self.bytes_left);
-            group.related.extend(related);
+            group.related.extend(lesser.iter().map(|fired| (fired.rule, fired.overridden)));
         }
     }
 
-    /// Takes a record of an operation that this version does not know: one finding for each operation and account.
-    pub(crate) fn add_unknown(&mut self, record: &Record<'_>, bytes: &[u8]) {
-        let parts = [record.account().unwrap_or_default(), record.event_source(), record.event_name()];
-        let key = Key { rule: None, outcome: Outcome::of(record), parts: parts.map(str::to_owned).to_vec() };
-        let group =
-            self.groups.entry(key).or_insert_with(|| Group::new(record, Actor::of(record), &mut self.bytes_left));
-        let fired = Fired { position: 0, confidence: Confidence::High, not_visible: Vec::new() };
-        group.add(record, bytes, &fired, &mut self.bytes_left);
+    /// What tells the group of a record from all others.
+    pub(crate) fn fingerprint(&self, fired: &Fired, record: &Record<'_>) -> [u8; 16] {
+        let key = self.key(fired, record, &Actor::of(record), Outcome::of(record));
+        ids::fingerprint(format!("{key:?}").as_bytes())
     }
 
     /// The key itself or, after too many targets tried in vain, the one that stands for all further ones.
@@ -148,7 +146,13 @@ impl<'r> Groups<'r> {
         story
     }
 
-    fn key(&self, position: usize, record: &Record<'_>, actor: &Actor, outcome: Outcome) -> Key {
+    fn key(&self, fired: &Fired, record: &Record<'_>, actor: &Actor, outcome: Outcome) -> Key {
+        let (rule, overridden) = (fired.rule, fired.overridden);
+        // One finding for each operation that nobody knows and account, whoever calls it.
+        if rule == RuleRef::UnknownOperation {
+            let parts = [record.account().unwrap_or_default(), record.event_source(), record.event_name()];
+            return Key { rule, overridden, outcome, parts: parts.map(str::to_owned).to_vec() };
+        }
         // The first STORY_PARTS, whatever the call.
         let mut parts = vec![
             actor.uid.clone(),
@@ -164,10 +168,10 @@ impl<'r> Groups<'r> {
         if operations.writes(record.event_source(), record.event_name(), record.read_only()) {
             parts.extend(record.targets().into_iter().map(|target| target.uid));
         }
-        for field in self.rule_set.rules().get(position).into_iter().flat_map(|rule| &rule.group_by) {
+        for field in self.rule_set.rule(rule, overridden).into_iter().flat_map(|rule| &rule.group_by) {
             parts.push(format!("{field}={}", record.at(field).unwrap_or(&Value::Null)));
         }
-        Key { rule: Some(position), outcome, parts }
+        Key { rule, overridden, outcome, parts }
     }
 
     /// The findings, worst first, and how many others they stand for altogether.
@@ -264,14 +268,11 @@ impl Group {
     }
 
     fn finish(mut self, key: &Key, rule_set: &RuleSet, log: &Log) -> Option<Finding> {
-        let (about, severity) = match key.rule {
-            Some(position) => {
-                let rule = rule_set.rules().get(position)?;
-                (Arc::clone(&rule.about), severity_of(rule, key.outcome))
-            }
-            None => (Arc::new(unknown_operation()), Level::Low),
+        let rule = rule_set.rule(key.rule, key.overridden)?;
+        let (about, severity) = (Arc::clone(&rule.about), severity_of(rule, key.outcome));
+        let about_of = |(rule, overridden): &(RuleRef, bool)| {
+            rule_set.rule(*rule, *overridden).map(|rule| Arc::clone(&rule.about))
         };
-        let about_of = |position: &usize| rule_set.rules().get(*position).map(|rule| Arc::clone(&rule.about));
         self.matched.related = self.related.iter().filter_map(about_of).collect();
         // How many parts the key has is hashed with them, so that none of them can be taken for a record.
         let size = key.parts.len().to_string();
@@ -295,27 +296,5 @@ impl Group {
             region: self.region,
             details: Details::Records(Box::new(self.matched)),
         })
-    }
-}
-
-/// What is said of a call that nobody has looked at yet. No Sigma rule can say "a name that is not in this list of 554".
-fn unknown_operation() -> About {
-    About {
-        id: "ab0c6f0e-52f1-4b8e-9d0a-6a3e4f1c7d05".to_owned(),
-        title: "Bedrock operation that this version does not know".to_owned(),
-        description: "The call is recorded under an event source of Amazon Bedrock, and its name is not among the operations that \
-                      this version of bedrock-audit knows. AWS adds about fifteen a month. No rule can have judged it."
-            .to_owned(),
-        level: Level::Low,
-        family: Some("unknown-operations".to_owned()),
-        tags: Vec::new(),
-        references: vec!["https://docs.aws.amazon.com/bedrock/latest/APIReference/welcome.html".to_owned()],
-        false_positives: vec!["AWS has published a new operation".to_owned()],
-        stage: Stage::Live,
-        respond: vec![
-            "Look up what the operation does, and whether its caller should be doing it.".to_owned(),
-            "Update bedrock-audit, or write a rule for it.".to_owned(),
-        ],
-        version: None,
     }
 }

@@ -7,6 +7,7 @@ mod ocsf;
 
 use std::{collections::BTreeMap, sync::Arc};
 
+pub(crate) use about_file::about_expiry;
 pub use about_file::{FileProblem, about_file};
 pub use alert::{Alert, ChatNotice, MOST_TOLD};
 pub(crate) use group::{Fired, Groups};

@@ -82,7 +82,7 @@ impl<'a> Record<'a> {
     /// `eventTime` in milliseconds since 1970; nothing for a time in which there was no AWS.
     #[must_use]
     pub fn time_ms(&self) -> Option<i64> {
-        time_ms(self.text("eventTime")?).filter(|time| PLAUSIBLE_MS.contains(time))
+        event_time_ms(self.text("eventTime")?)
     }
 
     /// `errorCode`.
@@ -117,6 +117,11 @@ pub(crate) fn is_hidden_literal(text: &str) -> bool {
 
 /// From September 2001 to the year 2100.
 const PLAUSIBLE_MS: std::ops::Range<i64> = 1_000_000_000_000..4_102_444_800_000;
+
+/// An `eventTime` in milliseconds since 1970; nothing for a time in which there was no AWS.
+pub(crate) fn event_time_ms(text: &str) -> Option<i64> {
+    time_ms(text).filter(|time| PLAUSIBLE_MS.contains(time))
+}
 
 /// CloudTrail writes RFC 3339; some `creationDate`s leave the separators out (`20131102T010628Z`).
 pub(crate) fn time_ms(text: &str) -> Option<i64> {

@@ -1,6 +1,6 @@
 //! What of Sigma cannot be honoured exactly: it is refused with place and remedy, never quietly judged "no".
 
-use rsigma_parser::{Detection, DetectionItem, Modifier, SigmaRule, SigmaValue, Status};
+use rsigma_parser::{Detection, DetectionItem, Detections, Modifier, SigmaRule, SigmaValue, Status};
 
 use crate::record::DERIVED;
 
@@ -25,6 +25,7 @@ fn after_colon(number: Option<usize>) -> String {
 }
 
 /// What is wrong with a rule: the text to look for in the file (so that a line can be named), the problem, the remedy.
+#[derive(Debug)]
 pub(super) struct Fault {
     pub(super) near: String,
     /// Line and column, where they are known without looking.
@@ -69,14 +70,19 @@ pub(super) fn check(rule: &SigmaRule) -> Result<(), Fault> {
     if rule.status == Some(Status::Unsupported) {
         return Err(Fault::new("status:", "its status is `unsupported`", "remove the file, or give it another status"));
     }
-    if rule.detection.timeframe.is_some() {
+    check_detections(&rule.detection)
+}
+
+/// Checks the selections of a rule or a filter.
+pub(super) fn check_detections(detections: &Detections) -> Result<(), Fault> {
+    if detections.timeframe.is_some() {
         return Err(Fault::new(
             "timeframe:",
             "it has a `timeframe`",
             "one record is judged at a time; write a rule without it",
         ));
     }
-    rule.detection.named.iter().try_for_each(|(name, detection)| check_detection(name, detection))
+    detections.named.iter().try_for_each(|(name, detection)| check_detection(name, detection))
 }
 
 pub(super) fn check_detection(name: &str, detection: &Detection) -> Result<(), Fault> {

@@ -11,15 +11,18 @@ use rsigma_parser::{Level, SigmaRule, Status, parse_sigma_yaml};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    About, Loaded, Rule, RuleSet,
+    About, Loaded, Rule, RuleRef, RuleSet, UNKNOWN_OPERATION,
     attributes::{self, Attributes},
     check::{self, Fault},
     engine::Engine,
+    exceptions::{self, Exceptions, Known},
     index::Index,
     lists::{self, Lists},
     nearest::nearest,
     one_lower,
+    overrides::{self, Overrides},
     packed::{Content, Kept},
+    unknown::unknown_operation,
 };
 use crate::{ids, operations::Operations};
 
@@ -52,6 +55,18 @@ impl RuleFile {
     pub fn is_lists(&self) -> bool {
         let name = self.path.rsplit(['/', '\\']).next().unwrap_or_default();
         name == "lists.yml" || name == "lists.yaml"
+    }
+
+    /// Whether it holds overrides and no rule: it is called `overrides.yml`.
+    #[must_use]
+    pub fn is_overrides(&self) -> bool {
+        overrides::is_overrides(&self.path)
+    }
+
+    /// Whether it holds an exception: a Sigma `filter` where a rule has its `detection`.
+    #[must_use]
+    pub fn is_exception(&self) -> bool {
+        !self.is_lists() && !self.is_overrides() && exceptions::is_exception(&self.text)
     }
 }
 
@@ -138,7 +153,16 @@ fn load_all(arriving: impl Iterator<Item = Arriving>, mut lists: Lists) -> Loade
     refused.extend(listing.iter().filter_map(|arriving| lists.replace(&arriving.file).err()));
     let (mut rules, mut engine, mut index): (Vec<Rule>, _, _) = (Vec::new(), Engine::new(&lists), Index::default());
     let (mut ids, mut version) = (HashMap::new(), Sha256::new());
+    let (mut of_exceptions, mut of_overrides) = (Vec::new(), Vec::new());
     for Arriving { file, hash, sigma } in arriving {
+        if file.is_overrides() {
+            of_overrides.push((file, hash));
+            continue;
+        }
+        if file.is_exception() {
+            of_exceptions.push((file, hash));
+            continue;
+        }
         match read(&file, sigma, &lists, &mut warnings) {
             Ok((rule, _)) if ids.contains_key(&rule.about.id) => {
                 let other = ids.get(&rule.about.id).map(String::as_str).unwrap_or_default();
@@ -168,11 +192,48 @@ fn load_all(arriving: impl Iterator<Item = Arriving>, mut lists: Lists) -> Loade
             version.update(text.as_bytes());
         }
     }
+    // They name rules, which may stand in files after them.
+    let unknown = unknown_operation();
+    let (by_id, named) = names(&rules);
+    let mut exceptions = Exceptions::default();
+    for (file, hash) in of_exceptions {
+        match exceptions.add(&file, &Known { rules: &named, lists: &lists }, &mut engine, &mut warnings) {
+            Ok(()) => version.update(hash.as_bytes()),
+            Err(wrong) => refused.push(wrong),
+        }
+    }
+    let mut overrides = Overrides::default();
+    for (file, hash) in of_overrides {
+        let rule = |rule| match rule {
+            RuleRef::UnknownOperation => Some(&unknown),
+            RuleRef::At(position) => rules.get(position),
+        };
+        if overrides.add(&file, &by_id, rule) {
+            version.update(hash.as_bytes());
+        }
+    }
+    let Overrides { all: overrides, refused: wrong, partly } = overrides;
+    refused.extend(wrong);
     let version = ids::hex(&version.finalize()).chars().take(12).collect();
     // A test reads the committed list. Without it no required member would be known, and every call would be an unknown
     // operation: loud, not silent.
     let operations = Operations::builtin().unwrap_or_default();
-    Loaded { rule_set: RuleSet { rules, engine, index, version, operations, lists }, refused, warnings }
+    let rule_set = RuleSet { rules, unknown, engine, index, version, operations, lists, exceptions, overrides };
+    Loaded { rule_set, refused, partly, warnings }
+}
+
+/// Rules by their ids, and by their ids and Sigma names; several rules may share a name.
+fn names(rules: &[Rule]) -> (HashMap<String, RuleRef>, HashMap<String, Vec<RuleRef>>) {
+    let mut by_id = HashMap::from([(UNKNOWN_OPERATION.to_owned(), RuleRef::UnknownOperation)]);
+    let mut named = HashMap::from([(UNKNOWN_OPERATION.to_owned(), vec![RuleRef::UnknownOperation])]);
+    for (position, rule) in rules.iter().enumerate() {
+        let at = RuleRef::At(position);
+        by_id.insert(rule.about.id.clone(), at);
+        for name in [Some(&rule.about.id), rule.name.as_ref()].into_iter().flatten() {
+            named.entry(name.clone()).or_default().push(at);
+        }
+    }
+    (by_id, named)
 }
 
 fn read(
@@ -244,6 +305,7 @@ fn read(
         }),
         origin: file.origin,
         path: file.path.clone(),
+        name: sigma.name.clone(),
         fields,
         level_denied: attributes.level_denied.unwrap_or(unsuccessful),
         level_failed: attributes.level_failed.unwrap_or(unsuccessful),
@@ -274,26 +336,29 @@ pub(super) fn in_one_line(error: &str) -> String {
     error.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// What the parser says of a text that it cannot read.
+pub(super) fn parser_fault(error: &str, text: &str) -> Fault {
+    let error = in_one_line(error);
+    if let Some(fault) = of_condition(&error, text) {
+        return fault;
+    }
+    let near = quoted(&error).unwrap_or_default();
+    let fault = Fault::new(near, error.clone(), "see sigmahq.io/docs for how a rule is written");
+    Fault { place: place(&error), ..fault }
+}
+
 pub(super) fn parse(text: &str) -> Result<SigmaRule, Fault> {
-    let wrong = |error: &str| {
-        let error = in_one_line(error);
-        if let Some(fault) = of_condition(&error, text) {
-            return fault;
-        }
-        let near = quoted(&error).unwrap_or_default();
-        let fault = Fault::new(near, error.clone(), "see sigmahq.io/docs for how a rule is written");
-        Fault { place: place(&error), ..fault }
-    };
-    let collection = parse_sigma_yaml(text).map_err(|error| wrong(&error.to_string()))?;
+    let collection = parse_sigma_yaml(text).map_err(|error| parser_fault(&error.to_string(), text))?;
     if let Some(error) = collection.errors.first() {
-        return Err(wrong(error));
+        return Err(parser_fault(error, text));
     }
     if !collection.correlations.is_empty() {
         let remedy = "one record is judged at a time; remove it";
         return Err(Fault::new("correlation:", "it is a Sigma correlation rule", remedy));
     }
     if !collection.filters.is_empty() {
-        return Err(Fault::new("filter:", "it is a Sigma filter", "filters are not read here; remove it"));
+        let remedy = "write `filter:` at the beginning of a line, in a file of its own";
+        return Err(Fault::new("filter", "it is a Sigma filter among something else", remedy));
     }
     let mut rules = collection.rules.into_iter();
     match (rules.next(), rules.next()) {

@@ -3,6 +3,7 @@
 mod attributes;
 mod check;
 mod engine;
+mod exceptions;
 mod folder;
 mod index;
 #[cfg(feature = "lint")]
@@ -10,22 +11,32 @@ pub mod lint;
 mod lists;
 mod load;
 mod nearest;
+mod overrides;
 mod packed;
 pub mod proof;
 mod shelf;
+mod term;
+mod unknown;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 pub use check::Refused;
 pub use engine::Verdict;
+pub use exceptions::{Exception, exception_id};
 pub use folder::read_folder;
 pub use lists::Lists;
 pub use load::{Origin, RuleFile, Warning};
+pub use overrides::Override;
 pub use rsigma_parser::Level;
 pub use shelf::Shelf;
+pub(crate) use term::Standing;
+pub use term::{Term, parse_day};
+use time::Date;
+pub use unknown::UNKNOWN_OPERATION;
 
-use crate::operations::Operations;
+use crate::{operations::Operations, record::event_time_ms};
 use engine::{Engine, Reading};
+use exceptions::Exceptions;
 use index::Index;
 
 /// What is said of a rule in a finding: everything but how it matches.
@@ -65,8 +76,17 @@ pub enum Stage {
     Shadow,
 }
 
+/// A rule of a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RuleRef {
+    /// The inner one about operations that nobody knows.
+    UnknownOperation,
+    /// The one at this position.
+    At(usize),
+}
+
 /// A rule that can be honoured exactly.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Rule {
     /// What is said of it in findings.
     pub about: Arc<About>,
@@ -74,6 +94,8 @@ pub struct Rule {
     pub origin: Origin,
     /// Path of its file, for messages.
     pub path: String,
+    /// The Sigma name, by which filters may call it.
+    pub name: Option<String>,
     /// The fields that it reads, sorted.
     pub fields: Vec<String>,
     /// Its level when the call was denied.
@@ -102,11 +124,14 @@ pub enum WhenHidden {
 #[derive(Debug)]
 pub struct RuleSet {
     rules: Vec<Rule>,
+    unknown: Rule,
     engine: Engine,
     index: Index,
     version: String,
     operations: Operations,
     lists: Lists,
+    exceptions: Exceptions,
+    overrides: BTreeMap<RuleRef, Override>,
 }
 
 /// A rule set, and what was wrong with the files it was made from.
@@ -116,6 +141,8 @@ pub struct Loaded {
     pub rule_set: RuleSet,
     /// The files that were left out, each with its reason.
     pub refused: Vec<Refused>,
+    /// The paths of those of which only a part was left out.
+    pub partly: Vec<String>,
     /// What is legal but probably not meant.
     pub warnings: Vec<Warning>,
 }
@@ -152,7 +179,37 @@ impl RuleSet {
         &self.rules
     }
 
-    /// The first twelve hexadecimal digits of a hash over all rules in force.
+    /// A rule as it is written or, where it is `overridden`, as an override makes it.
+    #[must_use]
+    pub fn rule(&self, rule: RuleRef, overridden: bool) -> Option<&Rule> {
+        match (self.overrides.get(&rule).filter(|_| overridden), rule) {
+            (Some(of_rule), _) => Some(&of_rule.rule),
+            (None, RuleRef::UnknownOperation) => Some(&self.unknown),
+            (None, RuleRef::At(position)) => self.rules.get(position),
+        }
+    }
+
+    /// Every exception, in the order of loading.
+    #[must_use]
+    pub fn exceptions(&self) -> &[Exception] {
+        self.exceptions.all()
+    }
+
+    /// Every override, by its rule.
+    #[must_use]
+    pub fn overrides(&self) -> &BTreeMap<RuleRef, Override> {
+        &self.overrides
+    }
+
+    /// How many rules an override puts to rest at this time, in milliseconds since 1970.
+    #[must_use]
+    pub fn disabled_at(&self, ms: i64) -> u64 {
+        let day = term::day_of(ms);
+        let rests = |of_rule: &&Override| of_rule.disabled && of_rule.term.standing(day) == Standing::InForce;
+        self.overrides.values().filter(rests).count() as u64
+    }
+
+    /// The first twelve hexadecimal digits of a hash over all rules, exceptions and overrides in force.
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
@@ -196,6 +253,72 @@ impl RuleSet {
 pub struct Question<'r> {
     rule_set: &'r RuleSet,
     reading: Reading<'r>,
+}
+
+impl<'r> Question<'r> {
+    /// The UTC day of `eventTime`; nothing where it cannot be read.
+    #[must_use]
+    pub(crate) fn day(&self) -> Option<Date> {
+        self.reading.text(&self.rule_set.engine, "eventTime").and_then(event_time_ms).and_then(term::day_of)
+    }
+
+    /// The override of a rule, and where the record lies in its time.
+    pub(crate) fn override_of(&self, rule: RuleRef) -> Option<(&'r Override, Standing)> {
+        let of_rule = self.rule_set.overrides.get(&rule)?;
+        Some((of_rule, of_rule.term.standing(self.day())))
+    }
+
+    /// The exceptions from a rule that match the record, by position, each with where the record lies in its time.
+    pub(crate) fn exceptions_matching(&mut self, rule: RuleRef) -> Vec<(usize, Standing)> {
+        let day = self.day();
+        let mut matching = Vec::new();
+        for position in self.rule_set.exceptions.of(rule) {
+            let Some(exception) = self.rule_set.exceptions().get(position) else { continue };
+            let standing = exception.term.standing(day);
+            if standing != Standing::No && self.is_matched_by(position) {
+                matching.push((position, standing));
+            }
+        }
+        matching
+    }
+
+    /// Whether the exception at this position silences the record, whatever the day.
+    fn is_matched_by(&mut self, position: usize) -> bool {
+        self.rule_set.engine.silences(position, &mut self.reading)
+    }
+
+    /// Why the exception at this position does not silence the record.
+    fn why_not_matched_by(&mut self, position: usize) -> Vec<String> {
+        self.rule_set.engine.why_not_silenced(position, &mut self.reading)
+    }
+
+    /// Whether a rule fires, the one about operations that nobody knows included.
+    fn fires_at_all(&mut self, rule: RuleRef) -> bool {
+        match rule {
+            RuleRef::At(position) => self.fires(position),
+            RuleRef::UnknownOperation => {
+                let engine = &self.rule_set.engine;
+                let name = |field: &str| self.reading.text(engine, field).unwrap_or_default();
+                self.rule_set.operations.is_unknown(name("eventSource"), name("eventName"))
+            }
+        }
+    }
+
+    /// The override that puts a rule to rest on the day of the record.
+    #[must_use]
+    pub fn at_rest(&self, rule: RuleRef) -> Option<&'r Override> {
+        let (of_rule, standing) = self.override_of(rule)?;
+        (of_rule.disabled && standing == Standing::InForce).then_some(of_rule)
+    }
+
+    /// The exception that silences what a rule finds in the record.
+    pub fn silenced_by(&mut self, rule: RuleRef) -> Option<&'r Exception> {
+        let exceptions = self.rule_set.exceptions();
+        let in_force =
+            self.exceptions_matching(rule).into_iter().filter(|(_, standing)| *standing == Standing::InForce);
+        let mut in_force = in_force.filter_map(|(position, _)| exceptions.get(position));
+        in_force.find(|exception| exception.stage == Stage::Live)
+    }
 }
 
 impl Question<'_> {

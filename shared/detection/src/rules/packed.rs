@@ -34,6 +34,7 @@ pub(crate) enum Content {
 pub(crate) struct Packed {
     title: String,
     id: Option<String>,
+    name: Option<String>,
     status: Option<Status>,
     description: Option<String>,
     references: Vec<String>,
@@ -79,6 +80,7 @@ impl Packed {
         Some(Self {
             title: rule.title.clone(),
             id: rule.id.clone(),
+            name: rule.name.clone(),
             status: rule.status,
             description: rule.description.clone(),
             references: rule.references.clone(),
@@ -107,7 +109,7 @@ impl Packed {
             detection,
             sigma_version: None,
             id: self.id,
-            name: None,
+            name: self.name,
             related: Vec::new(),
             taxonomy: None,
             status: self.status,

@@ -163,6 +163,16 @@ impl Pattern {
         matches!((pieces.next(), pieces.next()), (Some(Piece::Plain(plain)), None) if *plain == text)
     }
 
+    /// The characters of its longest text between wildcards; nothing where it has no wildcards.
+    pub(super) fn longest_text(&self) -> Option<usize> {
+        let longest = |piece: &Piece| match piece {
+            Piece::Plain(plain) => plain.chars().count(),
+            Piece::WithSingles(chars) => chars.split(Option::is_none).map(<[_]>::len).max().unwrap_or_default(),
+        };
+        let is_plain = matches!(self.pieces.as_slice(), [Piece::Plain(_)]);
+        if is_plain { None } else { self.pieces.iter().map(longest).max() }
+    }
+
     /// Whether it is nothing but `*`.
     fn takes_anything(&self) -> bool {
         self.pieces.len() > 1

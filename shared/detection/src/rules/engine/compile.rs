@@ -3,8 +3,8 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use regex::{Regex, RegexBuilder};
 use rsigma_parser::{
-    ConditionExpr, Detection, DetectionItem, Detections, Modifier, Quantifier, SigmaRule, SigmaString, SigmaValue,
-    SpecialChar, StringPart,
+    ConditionExpr, Detection, DetectionItem, Detections, Modifier, Quantifier, SigmaString, SigmaValue, SpecialChar,
+    StringPart,
 };
 
 use super::{
@@ -17,8 +17,7 @@ use crate::rules::check::Fault;
 /// Memory that one compiled regex may take, in bytes: a rule's author must not be able to exhaust the function's.
 const REGEX_BYTES: usize = 1024 * 1024;
 
-pub(super) fn compile(rule: &SigmaRule, fields: &mut Fields) -> Result<Tree, Fault> {
-    let detections = &rule.detection;
+pub(super) fn compile(detections: &Detections, fields: &mut Fields) -> Result<Tree, Fault> {
     // Several conditions are as many rules: it matches where any of them holds.
     let conditions = detections.conditions.iter().map(|condition| condition_tree(condition, detections, fields));
     Ok(Tree::Any(conditions.collect::<Result<_, _>>()?))

@@ -4,14 +4,16 @@
 //! - [`fields`]: the fields of all rules, taken from a record in one pass
 //! - [`comparison`]: one value against one expectation
 //! - [`compile`]: from Sigma's syntax tree to a tree of comparisons, or a reason why not
+//! - [`filters`]: conditions of exceptions, which must say what they are about
 
 mod comparison;
 mod compile;
 mod fields;
+mod filters;
 
 use std::borrow::Cow;
 
-use rsigma_parser::SigmaRule;
+use rsigma_parser::{Detections, SigmaRule};
 use serde_json::Value;
 
 pub(super) use self::comparison::lower;
@@ -42,10 +44,11 @@ pub struct Verdict {
 pub(super) struct Engine {
     fields: fields::Fields,
     rules: Vec<Judged>,
+    filters: Vec<Judged>,
     own: OwnLists,
 }
 
-/// A compiled rule, and what must be read for it beside its fields.
+/// A compiled rule or filter, and what must be read for it beside its fields.
 #[derive(Debug)]
 struct Judged {
     tree: Tree,
@@ -88,29 +91,39 @@ impl Engine {
 
     /// Adds a rule; its position is the number of rules before it.
     pub(super) fn add(&mut self, rule: &SigmaRule) -> Result<(), Fault> {
-        // Asked for whatever the rules read: they decide what an operation requires.
-        self.fields.slot("eventSource");
-        self.fields.slot("eventName");
-        let tree = compile::compile(rule, &mut self.fields)?;
-        self.push(tree);
+        let rule = self.compiled(&rule.detection)?;
+        self.rules.push(rule);
         Ok(())
     }
 
-    fn push(&mut self, tree: Tree) {
+    fn compiled(&mut self, detections: &Detections) -> Result<Judged, Fault> {
+        self.read_names();
+        let tree = compile::compile(detections, &mut self.fields)?;
+        Ok(self.judged(tree))
+    }
+
+    /// Asked for whatever the rules read: names decide what an operation requires, the day which exceptions are in force.
+    fn read_names(&mut self) {
+        for field in ["eventSource", "eventName", "eventTime"] {
+            self.fields.slot(field);
+        }
+    }
+
+    fn judged(&self, tree: Tree) -> Judged {
         let is_derived = |slot: Slot| self.fields.derived().iter().any(|(_, derived)| *derived == slot);
         let (keywords, derived) =
             (tree.reads(&|slot| slot.is_none()), tree.reads(&|slot| slot.is_some_and(is_derived)));
-        self.rules.push(Judged { tree, keywords, derived });
+        Judged { tree, keywords, derived }
     }
 
     /// One line of a selection, as a rule of its own.
     #[cfg(feature = "lint")]
     pub(super) fn of_line(selection: &str, line: &rsigma_parser::DetectionItem) -> Result<Self, Fault> {
         let mut engine = Self::default();
-        engine.fields.slot("eventSource");
-        engine.fields.slot("eventName");
+        engine.read_names();
         let tree = compile::item_tree(selection, line, &mut engine.fields)?;
-        engine.push(tree);
+        let rule = engine.judged(tree);
+        engine.rules.push(rule);
         Ok(engine)
     }
 
