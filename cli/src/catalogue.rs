@@ -1,16 +1,18 @@
 //! `rules list --format json`: everything that is said of each rule, for programs.
 
-use detection::rules::{Origin, Rule, RuleSet, Stage, WhenHidden};
+use detection::rules::{Origin, Rule, RuleRef, RuleSet, Stage, WhenHidden};
 use serde_json::{Value, json};
+
+use crate::exceptions;
 
 /// The rules in force, by family and title as the table has them.
 pub(crate) fn json(rule_set: &RuleSet) -> Value {
-    let mut rules: Vec<&Rule> = rule_set.rules().iter().collect();
-    rules.sort_by(|a, b| (&a.about.family, &a.about.title).cmp(&(&b.about.family, &b.about.title)));
-    rules.into_iter().map(rule).collect()
+    let mut rules: Vec<(usize, &Rule)> = rule_set.rules().iter().enumerate().collect();
+    rules.sort_by(|(_, a), (_, b)| (&a.about.family, &a.about.title).cmp(&(&b.about.family, &b.about.title)));
+    rules.into_iter().map(|(position, of_set)| rule(of_set, rule_set, RuleRef::At(position))).collect()
 }
 
-fn rule(rule: &Rule) -> Value {
+fn rule(rule: &Rule, rule_set: &RuleSet, at: RuleRef) -> Value {
     let about = &rule.about;
     json!({
         "id": about.id,
@@ -29,6 +31,8 @@ fn rule(rule: &Rule) -> Value {
             WhenHidden::Alert => "alert",
         },
         "waits_for_list": rule.waits_for,
+        "override": exceptions::override_json(rule_set, at),
+        "exceptions": exceptions::json(rule_set, at),
         "origin": match rule.origin {
             Origin::BuiltIn => "built-in",
             Origin::Outside => "outside",

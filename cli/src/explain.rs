@@ -9,13 +9,13 @@ use std::{
 use detection::{
     delivered_log::{LogReader, RecordSink},
     record::{Record, mended},
-    rules::{RuleSet, WhenHidden},
+    rules::{RuleRef, RuleSet, WhenHidden},
     text::neutral,
 };
 use serde_json::{Value, json};
 
 use crate::{
-    Ended, Format, ScanArguments, complain, counted, rules,
+    Ended, Format, ScanArguments, complain, counted, exceptions, rules,
     scan::{self, Total},
 };
 
@@ -30,6 +30,8 @@ enum Answer {
     OtherOperation,
     /// It waits for a list that is empty.
     Waits,
+    /// An override puts it to rest.
+    Disabled,
 }
 
 impl Answer {
@@ -40,6 +42,7 @@ impl Answer {
             Self::NotVisible => "not_visible",
             Self::OtherOperation => "other_operation",
             Self::Waits => "waits_for_list",
+            Self::Disabled => "disabled",
         }
     }
 }
@@ -145,8 +148,13 @@ fn ask(rule_set: &RuleSet, bytes: &[u8], value: &Value) -> io::Result<Vec<Said>>
             said.push(unasked(Answer::OtherOperation, "it names other operations".to_owned()));
             continue;
         }
+        let at = RuleRef::At(position);
+        if let Some(of_rule) = question.at_rest(at) {
+            said.push(unasked(Answer::Disabled, exceptions::rest(of_rule)));
+            continue;
+        }
         let verdict = question.ask(position);
-        let fires = question.fires(position);
+        let mut fires = question.fires(position);
         let answer = match (verdict.matches, verdict.undecided) {
             (true, _) => Answer::Yes,
             (false, true) => Answer::NotVisible,
@@ -158,6 +166,10 @@ fn ask(rule_set: &RuleSet, bytes: &[u8], value: &Value) -> io::Result<Vec<Said>>
                 WhenHidden::Alert => "`when_hidden: alert`: it fires all the same, with low confidence".to_owned(),
                 WhenHidden::Ignore => "`when_hidden: ignore`: it keeps silent".to_owned(),
             });
+        }
+        if let Some(exception) = question.silenced_by(at).filter(|_| fires) {
+            fires = false;
+            why.push(exceptions::silence(exception));
         }
         said.push(Said { position, answer, fires, not_visible, why });
     }
@@ -210,6 +222,7 @@ fn write_text(rule_set: &RuleSet, value: &Value, path: &Path, said: &[Said], out
             Answer::Yes => "yes",
             Answer::No => "no",
             Answer::NotVisible => "not visible",
+            Answer::Disabled => "disabled",
         };
         writeln!(out, "\n{answer:<12} {}", neutral(&rule.about.title, 200))?;
         writeln!(out, "{:12} {}", "", neutral(&rule.path, 1_000))?;

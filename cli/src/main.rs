@@ -1,6 +1,8 @@
 //! `bedrock-audit`: the same core as the Lambda's, on your own disk. Results on stdout, everything else on stderr.
 
 mod catalogue;
+mod except;
+mod exceptions;
 mod explain;
 mod navigator;
 mod pages;
@@ -92,7 +94,9 @@ enum RulesCommand {
         #[arg(long)]
         require_proof: bool,
     },
-    /// Run the proof beside each rule of a folder: exit status 1 if one does not hold
+    /// Write an exception from a finding's rule, with its proof, for who did it, in that account and on that resource
+    Except(except::ExceptArguments),
+    /// Run the proof beside each rule and exception of a folder: exit status 1 if one does not hold
     Test {
         /// The folder
         folder: PathBuf,
@@ -164,6 +168,7 @@ fn main() -> ExitCode {
             Some(event_id) => explain::explain(event_id, &arguments),
             None => scan::scan(&arguments),
         },
+        Command::Rules(RulesCommand::Except(arguments)) => except::except(&arguments),
         Command::Rules(RulesCommand::List { rules, lists, format }) => {
             rules::list(rules.as_deref(), lists.as_deref(), format)
         }

@@ -17,7 +17,7 @@ use detection::{
 };
 use serde_json::Value;
 
-use crate::{Ended, ListFormat, catalogue, complain, counted, navigator, problems, table};
+use crate::{Ended, ListFormat, catalogue, complain, counted, exceptions, navigator, problems, table};
 
 /// The built-in rules and those of a folder, with everything odd told on stderr.
 pub(crate) fn load(folder: Option<&Path>, lists: Option<&Path>) -> io::Result<Loaded> {
@@ -29,6 +29,21 @@ pub(crate) fn load(folder: Option<&Path>, lists: Option<&Path>) -> io::Result<Lo
     loaded.refused.extend(unread);
     tell(&loaded);
     Ok(loaded)
+}
+
+/// The rules with one more file, which must be right, for what is made from them.
+pub(crate) fn with(file: RuleFile, folder: Option<&Path>, lists: Option<&Path>) -> io::Result<RuleSet> {
+    let (mut files, _) = match folder {
+        Some(folder) => read(folder)?,
+        None => Default::default(),
+    };
+    let path = file.path.clone();
+    files.push(file);
+    let loaded = RuleSet::load_with(files, read_lists(lists)?);
+    match loaded.refused.iter().find(|refused| refused.path == path) {
+        Some(refused) => Err(io::Error::other(refused.to_string())),
+        None => Ok(loaded.rule_set),
+    }
 }
 
 /// The built-in lists, with those of a file in their places.
@@ -48,7 +63,10 @@ pub(crate) fn list(folder: Option<&Path>, lists: Option<&Path>, format: ListForm
     let loaded = load(folder, lists)?;
     let out = &mut io::stdout().lock();
     match format {
-        ListFormat::Table => table::rules(&loaded.rule_set, out)?,
+        ListFormat::Table => {
+            table::rules(&loaded.rule_set, out)?;
+            exceptions::list(&loaded.rule_set, out)?;
+        }
         ListFormat::Json => write_json(&catalogue::json(&loaded.rule_set), out)?,
         ListFormat::Navigator => {
             let (layer, left_out) = navigator::layer(&loaded.rule_set);
@@ -79,7 +97,8 @@ pub(crate) fn check(folder: &Path, lists: Option<&Path>, require_proof: bool) ->
     let loaded = RuleSet::load_with(files.iter().cloned(), read_lists(lists)?);
     let mut problems = lint::problems(&files, &loaded);
     problems.extend(unread.iter().map(Problem::from));
-    let rules: Vec<&RuleFile> = files.iter().filter(|file| !file.is_lists()).collect();
+    problems.extend(exceptions::problems(&loaded.rule_set));
+    let rules: Vec<&RuleFile> = files.iter().filter(|file| is_rule(file)).collect();
     let (mut unproven, mut not_read) = (0, unread.len());
     for file in &rules {
         match proof_problem(&file.path, require_proof) {
@@ -107,6 +126,7 @@ pub(crate) fn check(folder: &Path, lists: Option<&Path>, require_proof: bool) ->
         counted(of(Severity::Error), "problem"),
         counted(of(Severity::Warning), "warning")
     )?;
+    exceptions::sum(&loaded.rule_set, &files, &mut io::stdout().lock())?;
     Ok(match (not_read, of(Severity::Error)) {
         (1.., _) => Ended::NotRead,
         (0, 1..) => Ended::Found,
@@ -146,10 +166,11 @@ fn proof_problem(rule: &str, require_proof: bool) -> io::Result<Option<Problem>>
 
 pub(crate) fn test(folder: &Path) -> io::Result<Ended> {
     let (files, unread) = read(folder)?;
-    let mut loaded = RuleSet::load_only(files.iter().cloned());
+    let governs = |file: &&RuleFile| file.is_exception() || file.is_overrides();
+    let mut loaded = RuleSet::load_only(files.iter().filter(|file| !governs(file)).cloned());
     loaded.refused.extend(unread);
     tell(&loaded);
-    let none = loaded.rule_set.rules().is_empty();
+    let none = loaded.rule_set.rules().is_empty() && !files.iter().any(|file| governs(&file));
     let mut ended = if loaded.refused.is_empty() && !none { Ended::Clean } else { Ended::NotRead };
     let (mut proven, mut unproven) = (0, 0);
     let mut out = io::stdout().lock();
@@ -181,7 +202,11 @@ pub(crate) fn test(folder: &Path) -> io::Result<Ended> {
     }
     let wrong = loaded.rule_set.rules().len() - proven - unproven;
     writeln!(out, "{proven} rules are proven, {wrong} are not, {unproven} have no proof")?;
-    Ok(ended)
+    Ok(ended.max(exceptions::test(&files, &mut out)?))
+}
+
+fn is_rule(file: &RuleFile) -> bool {
+    !file.is_lists() && !file.is_overrides() && !file.is_exception()
 }
 
 /// `NAME.yml` has its proof in `NAME.proof.json`.

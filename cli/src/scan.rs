@@ -40,6 +40,10 @@ pub(crate) struct Total {
     left_out: u64,
     /// Of rules in shadow.
     watched: u64,
+    /// Silenced by exceptions.
+    excepted: u64,
+    /// What exceptions in shadow would have silenced.
+    exceptions_shadowed: u64,
 }
 
 /// Which findings are shown, and how.
@@ -87,8 +91,13 @@ pub(crate) fn scan(arguments: &ScanArguments) -> io::Result<Ended> {
         0 => String::new(),
         watched => format!(" ({watched} of rules in shadow not shown; --shadow shows them)"),
     };
+    let excepted = match (total.excepted, total.exceptions_shadowed) {
+        (0, 0) => String::new(),
+        (excepted, 0) => format!(" ({excepted} excepted)"),
+        (excepted, shadowed) => format!(" ({excepted} excepted; exceptions in shadow would silence {shadowed})"),
+    };
     complain(&format!(
-        "{}, {}, {}{left_out}{watched}; {} skipped, {} not read whole",
+        "{}, {}, {}{left_out}{watched}{excepted}; {} skipped, {} not read whole",
         counted(total.logs, "log"),
         counted(total.records.total, "record"),
         counted(found, "finding"),
@@ -188,6 +197,8 @@ pub(crate) fn pour(mut from: impl BufRead, mut take: impl FnMut(&[u8]) -> bool) 
 fn enter(audited: Audited, shown: &Shown, total: &mut Total, progress: &ProgressBar) -> io::Result<()> {
     total.logs += 1;
     total.records.total += audited.records.total;
+    total.excepted += audited.excepted.values().sum::<u64>();
+    total.exceptions_shadowed += audited.exceptions_shadowed.values().sum::<u64>();
     if audited.damage.is_some() || audited.records.unreadable > 0 {
         total.not_read += 1;
     }

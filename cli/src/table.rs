@@ -13,7 +13,8 @@ use detection::{
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-fn table(header: &[&str]) -> Table {
+/// A table with this header, and nothing in it yet.
+pub(crate) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
     if !io::stdout().is_terminal() {
