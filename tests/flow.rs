@@ -25,7 +25,7 @@ use crate::samples::{BUCKET, BUILTIN, NOW_MS, delete_guardrail, document, gzip, 
 
 /// What a GET of an object gives, one after the other; the last one for ever.
 #[derive(Clone)]
-enum Get {
+pub(crate) enum Get {
     Whole(Vec<u8>),
     BreaksAfter(Vec<u8>, usize),
     StallsAfter(Vec<u8>, usize),
@@ -34,12 +34,12 @@ enum Get {
 }
 
 #[derive(Default)]
-struct MemoryBucket {
+pub(crate) struct MemoryBucket {
     objects: Mutex<HashMap<String, VecDeque<Get>>>,
     asked: Mutex<Vec<ObjectEvent>>,
 }
 
-struct MemoryBody(VecDeque<Result<Bytes, Option<FetchError>>>);
+pub(crate) struct MemoryBody(VecDeque<Result<Bytes, Option<FetchError>>>);
 
 impl LogBucket for &MemoryBucket {
     type Body = MemoryBody;
@@ -77,7 +77,7 @@ impl LogBody for MemoryBody {
 }
 
 #[derive(Default)]
-struct MemoryTopics {
+pub(crate) struct MemoryTopics {
     findings: Mutex<Vec<Finding>>,
     alerts: Mutex<Vec<Vec<String>>>,
     refuse_findings: bool,
@@ -116,29 +116,32 @@ impl Publisher for &MemoryTopics {
 
 /// A detector between its edges.
 #[derive(Default)]
-struct Bench {
+pub(crate) struct Bench {
     bucket: MemoryBucket,
     topics: MemoryTopics,
-    rule_files: Vec<RuleFile>,
+    pub(crate) rule_files: Vec<RuleFile>,
     environment: Vec<(&'static str, &'static str)>,
 }
 
 impl Bench {
-    fn put(&self, name: &str, gets: impl IntoIterator<Item = Get>) {
+    pub(crate) fn put(&self, name: &str, gets: impl IntoIterator<Item = Get>) {
         self.bucket.objects.lock().unwrap().insert(key(name), gets.into_iter().collect());
     }
 
-    fn with(name: &str, bytes: Vec<u8>) -> Self {
+    pub(crate) fn with(name: &str, bytes: Vec<u8>) -> Self {
         let bench = Self::default();
         bench.put(name, [Get::Whole(bytes)]);
         bench
     }
 
-    fn handler(&self) -> Handler<&MemoryBucket, &MemoryTopics, NoSource> {
+    pub(crate) fn handler(&self) -> Handler<&MemoryBucket, &MemoryTopics, NoSource> {
         self.handler_with(LiveRules::fixed(Fixed { files: self.rule_files.clone(), ..Fixed::default() }))
     }
 
-    fn handler_with<R: RulesSource + Sync>(&self, rules: LiveRules<R>) -> Handler<&MemoryBucket, &MemoryTopics, R> {
+    pub(crate) fn handler_with<R: RulesSource + Sync>(
+        &self,
+        rules: LiveRules<R>,
+    ) -> Handler<&MemoryBucket, &MemoryTopics, R> {
         let set = [
             ("LOG_BUCKETS", BUCKET),
             ("FINDINGS_TOPIC_ARN", "arn:aws:sns:eu-central-1:111122223333:findings"),
@@ -151,21 +154,25 @@ impl Bench {
     }
 
     /// Every invocation's ledger must balance, whatever happened in it.
-    async fn wake(&self, event: Value) -> Invocation {
+    pub(crate) async fn wake(&self, event: Value) -> Invocation {
         let invocation = self.handler().handle(event, Duration::from_secs(120)).await;
         assert_eq!(invocation.ledger.imbalances(), Vec::<String>::new());
         invocation
     }
 
-    fn titles(&self) -> Vec<String> {
+    pub(crate) fn titles(&self) -> Vec<String> {
         self.topics.findings.lock().unwrap().iter().map(Finding::title).collect()
     }
 
-    fn ids(&self) -> Vec<String> {
+    pub(crate) fn findings(&self) -> Vec<Finding> {
+        self.topics.findings.lock().unwrap().clone()
+    }
+
+    pub(crate) fn ids(&self) -> Vec<String> {
         self.topics.findings.lock().unwrap().iter().map(|finding| finding.id.clone()).collect()
     }
 
-    fn alerts(&self) -> Vec<Vec<String>> {
+    pub(crate) fn alerts(&self) -> Vec<Vec<String>> {
         self.topics.alerts.lock().unwrap().clone()
     }
 }
@@ -174,7 +181,7 @@ fn s3_record(name: &str) -> Value {
     json!({"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": BUCKET}, "object": {"key": key(name)}}})
 }
 
-fn s3(names: &[&str]) -> Value {
+pub(crate) fn s3(names: &[&str]) -> Value {
     json!({"Records": names.iter().map(|name| s3_record(name)).collect::<Vec<_>>()})
 }
 
@@ -674,14 +681,14 @@ async fn a_rule_in_shadow_is_counted_and_nobody_is_told() {
 
 /// Rule files that change while the detector is warm. `None` for a file that is listed and cannot be read.
 #[derive(Default)]
-struct MemoryRules {
+pub(crate) struct MemoryRules {
     files: Mutex<BTreeMap<String, Option<String>>>,
     cannot_be_listed: Mutex<bool>,
     reads: Mutex<Vec<String>>,
 }
 
 impl MemoryRules {
-    fn put(&self, path: &str, text: Option<&str>) {
+    pub(crate) fn put(&self, path: &str, text: Option<&str>) {
         self.files.lock().unwrap().insert(path.to_owned(), text.map(str::to_owned));
     }
 }

@@ -4,6 +4,7 @@
 //! - [`lints`]: what `rules check` finds in a rule file, with its place
 //! - [`sigma`]: Sigma as the standard defines it, one case a feature; [`sigma_oracles`]: the same asked of other engines
 //! - [`lists`]: approved lists and the fields that are worked out of a record, as rules use them
+//! - [`exceptions`]: what is silenced and what is not, by exceptions and overrides, and for how long
 //! - [`findings`]: grouping, ids, severity, sizes, and that everything that leaves is valid OCSF and harmless text
 //! - [`notifications`]: every file in `events/notifications` says what it should
 //! - [`flow`]: whole invocations between in-memory edges, every row of the README's failures among them
@@ -20,6 +21,7 @@ mod command_line;
 mod coverage;
 mod edges;
 mod end_to_end;
+mod exceptions;
 mod findings;
 mod flow;
 mod lints;
