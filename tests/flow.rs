@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    fs,
     sync::Mutex,
     time::Duration,
 };
@@ -21,7 +22,7 @@ use detector::{
 };
 use serde_json::{Value, json};
 
-use crate::samples::{BUCKET, BUILTIN, NOW_MS, delete_guardrail, document, gzip, key, log, ordinary};
+use crate::samples::{BUCKET, BUILTIN, NOW_MS, delete_guardrail, document, gzip, key, log, ordinary, repository};
 
 /// What a GET of an object gives, one after the other; the last one for ever.
 #[derive(Clone)]
@@ -320,6 +321,37 @@ async fn a_forged_bucket_is_not_read_and_not_forgotten() {
     let said = answer.unwrap_err().to_string();
     assert!(said.contains("somebody-elses is not in LOG_BUCKETS"), "{said}");
     assert!(bench.bucket.asked.lock().unwrap().is_empty() && ledger.logs.failed == 1);
+}
+
+/// However it is wrapped, and however near the name is to one of ours.
+#[tokio::test]
+async fn no_shape_of_a_forged_notification_is_believed() {
+    const OURS: &str = "bedrock-audit-example-logs";
+    let near = ["/..", " ", ".", "2", ",other", "%00", ".s3.amazonaws.com"].map(|end| format!("{OURS}{end}"));
+    let others = ["somebody-elses", "", "*", "BEDROCK-AUDIT-EXAMPLE-LOGS", "arn:aws:s3:::bedrock-audit-example-logs"];
+    let forged: Vec<String> = near.into_iter().chain(others.map(str::to_owned)).collect();
+    let mut shapes = 0;
+    for entry in fs::read_dir(repository("events/notifications")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let wake = async |bucket: &str| {
+            let bench = Bench { environment: vec![("LOG_BUCKETS", OURS)], ..Bench::default() };
+            let ledger = bench.wake(serde_json::from_str(&text.replace(OURS, bucket)).unwrap()).await.ledger;
+            let asked = bench.bucket.asked.lock().unwrap().len();
+            (asked, ledger)
+        };
+        // What names no log that would be read says nothing here.
+        if wake(OURS).await.0 == 0 {
+            continue;
+        }
+        shapes += 1;
+        for bucket in &forged {
+            let (asked, ledger) = wake(bucket).await;
+            assert_eq!((asked, ledger.logs.failed), (0, ledger.logs.total), "{} with {bucket:?}", path.display());
+            assert_ne!(ledger.items_failed, 0, "{} with {bucket:?} is not forgotten", path.display());
+        }
+    }
+    assert!(shapes >= 10, "{shapes} shapes name a log");
 }
 
 #[tokio::test]
