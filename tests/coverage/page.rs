@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use detection::catalogue::{EXCUSES, Entry, Recorded, TOUCHED};
 
-use super::{Judged, Watchers, published::Row, selectors::Selected};
+use super::{
+    Judged, Watchers,
+    published::Row,
+    selectors::{Selected, Switch},
+};
 
 const CLASSES: [&str; 5] = ["read", "invoke", "write", "tag", "credential"];
 
@@ -208,8 +212,9 @@ fn named(feed: &str) -> String {
 fn switch(feed: &str, selected: &Selected) -> String {
     match selected.get(feed) {
         _ if feed == "undocumented" => "AWS does not say how it records some operations of these rules".to_owned(),
-        Some(None) => "always".to_owned(),
-        Some(Some(parameter)) => format!("with `{parameter}`"),
+        Some(Switch::Always) => "always".to_owned(),
+        Some(Switch::With(parameter)) => format!("with `{parameter}`"),
+        Some(Switch::Unless(parameter)) => format!("yes, unless `{parameter}` is `no`"),
         None => "no: select it on a trail of your own".to_owned(),
     }
 }

@@ -6,23 +6,34 @@ use yaml_serde::Value;
 
 use crate::samples::repository;
 
-/// By what is selected (`management`, `network activity of SOURCE`, a resource type), the parameter that switches it on;
-/// nothing where it is always on.
-pub(super) type Selected = BTreeMap<String, Option<String>>;
+/// What is selected (`management`, `network activity of SOURCE`, a resource type), and what that hangs on.
+pub(super) type Selected = BTreeMap<String, Switch>;
+
+/// What a selector of the template hangs on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Switch {
+    Always,
+    /// Off, unless this parameter switches it on.
+    With(String),
+    /// On, unless this parameter switches it off.
+    Unless(String),
+}
 
 pub(super) fn read() -> Selected {
     let template: Value = yaml_serde::from_str(&fs::read_to_string(repository("template.yaml")).unwrap()).unwrap();
     let selectors = &template["Resources"]["Trail"]["Properties"]["AdvancedEventSelectors"];
     let mut selected = Selected::new();
     for selector in selectors.as_sequence().unwrap() {
-        let (selector, parameter) = match selector {
+        let (selector, switch) = match selector {
             Value::Tagged(tagged) if tagged.tag == "If" => {
-                let condition = tagged.value[0].as_str().unwrap();
-                (&tagged.value[1], Some(parameter(&template["Conditions"], condition)))
+                let parameter = parameter(&template["Conditions"], tagged.value[0].as_str().unwrap());
+                let off = template["Parameters"][&parameter]["Default"] == "no";
+                (&tagged.value[1], if off { Switch::With(parameter) } else { Switch::Unless(parameter) })
             }
-            plain => (plain, None),
+            plain => (plain, Switch::Always),
         };
-        selected.insert(what(selector), parameter);
+        // Of several for objects in S3, the first is about the bucket that every stack has.
+        selected.entry(what(selector)).or_insert(switch);
     }
     selected
 }
@@ -65,9 +76,11 @@ fn parameter(conditions: &Value, condition: &str) -> String {
 #[test]
 fn the_template_is_understood() {
     let selected = read();
-    assert_eq!(selected["management"], None);
-    assert_eq!(selected["network activity of bedrock.amazonaws.com"], None);
-    assert_eq!(selected["AWS::Bedrock::AgentAlias"], None);
-    assert_eq!(selected["AWS::BedrockAgentCore::Gateway"].as_deref(), Some("AgentCoreDataEvents"));
-    assert_eq!(selected["AWS::Bedrock::PromptVersion"].as_deref(), Some("OtherDataEvents"));
+    let (with, unless) = (|name: &str| Switch::With(name.to_owned()), |name: &str| Switch::Unless(name.to_owned()));
+    assert_eq!(selected["management"], Switch::Always);
+    assert_eq!(selected["network activity of bedrock.amazonaws.com"], unless("NetworkActivityEvents"));
+    assert_eq!(selected["AWS::S3::Object"], unless("BucketDataEvents"));
+    assert_eq!(selected["AWS::Bedrock::AgentAlias"], Switch::Always);
+    assert_eq!(selected["AWS::BedrockAgentCore::Gateway"], with("AgentCoreDataEvents"));
+    assert_eq!(selected["AWS::Bedrock::PromptVersion"], with("OtherDataEvents"));
 }

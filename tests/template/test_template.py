@@ -10,14 +10,18 @@ every way of deploying it: parameters and conditions are resolved, as CloudForma
 import itertools
 import json
 import re
+import tomllib
 import unittest
 from pathlib import Path
 
+import botocore
+import botocore.loaders
 from translate import translate
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = translate((ROOT / "template.yaml").read_text(encoding="utf-8"))
 DEPLOY_PAGE = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+OPERATIONS_PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 
 # The detector's environment and the metrics of its ledger, as the detector has them.
 ENVIRONMENT = {
@@ -35,7 +39,7 @@ LEDGER_METRICS = {
     "Logs", "LogsAudited", "LogsSkipped", "LogsGone", "LogsDamaged", "LogsFailed",
     "Records", "RecordsMatched", "RecordsUnmatched", "RecordsUnreadable",
     "Findings", "FindingsPublished", "FindingsExcepted", "FindingsShadowed", "FindingsSuperseded", "FindingsFailed",
-    "AlertsPublished", "ItemsFailed", "LedgerImbalance",
+    "AlertsPublished", "ItemsFailed", "RuleFilesRefused", "LedgerImbalance",
 }  # fmt: skip
 
 # What CloudWatch has under these names, and the one dimension by which it has it.
@@ -49,6 +53,9 @@ METRICS = {
     ),
     "AWS/Events": ("RuleName", {"InvocationsFailedToBeSentToDlq"}),
 }
+# The statistic under which AWS's documentation says that a metric means something: a count is added up, a state is not.
+# Nothing local publishes these, so what they do cannot be tried here; what the ledger's do is tried in tests/local.
+STATES = {"ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible", "RuleFilesRefused"}
 
 # Resource "*" is allowed in these policies alone.
 STAR_RESOURCES = {
@@ -240,6 +247,50 @@ def every_stack():
         yield f"{way} with {options or 'defaults'}", Stack(**parameters, **options)
 
 
+def merge_patch(target, change):
+    """RFC 7396, with which cases of a proof are written."""
+    if not isinstance(change, dict):
+        return change
+    merged = dict(target) if isinstance(target, dict) else {}
+    for name, value in change.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = merge_patch(merged.get(name), value)
+    return merged
+
+
+def selects(selector, record):
+    """Whether an advanced event selector takes a record: what selects is or-ed, what deselects is and-ed, fields are and-ed.
+
+    A record without the field has nothing to be selected by.
+    """
+    selecting = {"Equals": str.__eq__, "StartsWith": str.startswith, "EndsWith": str.endswith}
+    for field in selector["FieldSelectors"]:
+        values = as_text(record, field["Field"])
+        if field.keys() - {"Field"} - selecting.keys():
+            raise KeyError(f"not known here: {field}")
+        tests = [(holds, wanted) for name, holds in selecting.items() for wanted in field.get(name, [])]
+        if not any(holds(value, wanted) for holds, wanted in tests for value in values):
+            return False
+    return True
+
+
+def as_text(record, path):
+    """What a record has at a selector's field. A request for several objects names the beginning of their ARNs."""
+    if path.startswith("resources."):
+        name = path.removeprefix("resources.")
+        names = ("ARN", "ARNPrefix") if name == "ARN" else (name,)
+        objects = [part for part in record.get("resources", []) if part["type"] == "AWS::S3::Object"]
+        return [part[name] for part in objects for name in names if name in part]
+    value = record
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    if value is None:
+        return []
+    return ["true" if value is True else "false" if value is False else value]
+
+
 def as_list(value):
     return value if isinstance(value, list) else [value]
 
@@ -321,7 +372,8 @@ class TheDetector(unittest.TestCase):
         self.assertEqual(properties["Architectures"], ["arm64"])
         self.assertEqual(properties["Handler"], "bootstrap")
         metadata = Stack().resources["Detector"]["Metadata"]
-        self.assertEqual(metadata, {"BuildMethod": "rust-cargolambda", "BuildProperties": {"Binary": "bootstrap"}})
+        self.assertEqual(metadata["BuildMethod"], "rust-cargolambda")
+        self.assertEqual(metadata["BuildProperties"], {"Binary": "bootstrap"})
         self.assertEqual(properties["LoggingConfig"], {"LogFormat": "Text", "LogGroup": "<DetectorLog.Ref>"})
 
     def test_nothing_is_left_to_sams_shorthand(self):
@@ -356,22 +408,33 @@ class TheTrail(unittest.TestCase):
         management = [s for s in selectors if {"Field": "eventCategory", "Equals": ["Management"]} in s["FieldSelectors"]]
         self.assertEqual(len(management), 1)
         self.assertEqual(len(management[0]["FieldSelectors"]), 1)
-        self.assertNotIn("readOnly", json.dumps(selectors))
+        for selector in selectors:
+            if {"Field": "resources.type", "Equals": ["AWS::S3::Object"]} not in selector["FieldSelectors"]:
+                self.assertNotIn("readOnly", json.dumps(selector))
 
     def test_records_network_activity(self):
         fields = [
             {"Field": "eventCategory", "Equals": ["NetworkActivity"]},
             {"Field": "eventSource", "Equals": ["bedrock.amazonaws.com"]},
         ]
-        self.assertIn(fields, [selector["FieldSelectors"] for selector in self.selectors()])
+        denied = {"Field": "errorCode", "Equals": ["VpceAccessDenied"]}
+        for wanted, expected in (("denied", [[*fields, denied]]), ("all", [fields]), ("no", [])):
+            of_the_network = [
+                selector["FieldSelectors"]
+                for selector in self.selectors(NetworkActivityEvents=wanted)
+                if "NetworkActivity" in json.dumps(selector)
+            ]
+            self.assertEqual(of_the_network, expected, wanted)
 
     def test_data_events(self):
         accepted = {"AgentAlias", "InlineAgent", "KnowledgeBase", "FlowAlias", "Guardrail", "Model", "AsyncInvoke"}
-        self.assertEqual(set(self.types()), {f"AWS::Bedrock::{name}" for name in accepted})
+        self.assertEqual(set(self.types(BucketDataEvents="no")), {f"AWS::Bedrock::{name}" for name in accepted})
+        self.assertEqual(set(self.types()) - set(self.types(BucketDataEvents="no")), {"AWS::S3::Object"})
         agent_core = {f"AWS::BedrockAgentCore::{name}" for name in ("Gateway", "Runtime", "RuntimeEndpoint")}
         self.assertEqual(set(self.types(AgentCoreDataEvents="yes")) - set(self.types()), agent_core)
         self.assertEqual(set(self.types(MantleDataEvents="yes")) - set(self.types()), {"AWS::BedrockMantle::Project"})
-        every = self.types(AgentCoreDataEvents="yes", MantleDataEvents="yes", OtherDataEvents="yes")
+        wanted = {"AgentCoreDataEvents": "yes", "MantleDataEvents": "yes", "OtherDataEvents": "yes"}
+        every = self.types(**wanted, BucketDataEvents="no")
         self.assertEqual(len(every), len(set(every)), "a type selected twice is charged twice or refused")
         self.assertNotIn("AWS::Bedrock::Prompt", every)
         self.assertEqual(sum(name.startswith("AWS::Bedrock::") for name in every), 18)
@@ -379,10 +442,73 @@ class TheTrail(unittest.TestCase):
 
     def test_each_data_selector_has_one_category_and_one_type(self):
         for selector in self.selectors(AgentCoreDataEvents="yes", MantleDataEvents="yes", OtherDataEvents="yes"):
-            fields = {field["Field"]: field["Equals"] for field in selector["FieldSelectors"]}
+            fields = {field["Field"]: field.get("Equals") for field in selector["FieldSelectors"]}
             if fields["eventCategory"] == ["Data"]:
-                self.assertEqual(set(fields), {"eventCategory", "resources.type"})
                 self.assertEqual(len(fields["resources.type"]), 1)
+                if fields["resources.type"] != ["AWS::S3::Object"]:
+                    self.assertEqual(set(fields), {"eventCategory", "resources.type"})
+
+
+class WhatTheTrailRecordsOfBuckets(unittest.TestCase):
+    """The selectors are asked about the records with which the rules prove themselves, as CloudTrail documents that it asks."""
+
+    @staticmethod
+    def records(rule, bucket, kind="matches", key=None):
+        """(because, record) of a rule's proof, in this bucket."""
+        proof = json.loads((ROOT / "rules" / f"{rule}.proof.json").read_text(encoding="utf-8"))
+        for case in proof[kind]:
+            record = case.get("record") or merge_patch(proof["base"], case.get("change", {}))
+            # A case may change the request and leave the resources, which are the same in truth.
+            text = json.dumps(record)
+            for request in (record["requestParameters"], proof["base"]["requestParameters"]):
+                text = text.replace(request["bucketName"], bucket)
+                if key and "key" in request:
+                    text = text.replace(request["key"], key)
+            yield case["because"], json.loads(text)
+
+    @staticmethod
+    def trail(**parameters):
+        stack = Stack(**parameters)
+        text = json.dumps(stack.properties("Trail")["AdvancedEventSelectors"])
+        for name, bucket in (("LogBucket", OWN_BUCKET), ("RulesBucket", "own-rules")):
+            text = text.replace(f"<{name}.Arn>", f"arn:aws:s3:::{bucket}")
+        return json.loads(text)
+
+    def test_every_tampering_that_a_rule_matches_is_recorded(self):
+        rules = {"own-rules": {"RulesBucketWanted": "yes"}, "example-rules": {"RulesBucketName": "example-rules"}}
+        watched = [("being-watched/delivered-logs-deleted", OWN_BUCKET, {}, None)]
+        watched += [("being-watched/delivered-logs-written-by-others", OWN_BUCKET, {}, None)]
+        for rule in ("own-house/rule-file-written", "own-house/rule-file-deleted"):
+            watched += [(rule, bucket, parameters, "rules/one.yml") for bucket, parameters in rules.items()]
+        for rule, bucket, parameters, key in watched:
+            recorded = self.trail(**parameters)
+            for because, record in self.records(rule, bucket, key=key):
+                with self.subTest(rule, because=because, bucket=bucket):
+                    self.assertTrue(any(selects(selector, record) for selector in recorded))
+                    self.assertFalse(any(selects(s, record) for s in self.trail(**parameters, BucketDataEvents="no")))
+
+    def test_cloudtrails_own_deliveries_are_not_or_they_would_never_end(self):
+        deliveries = [
+            record
+            for because, record in self.records("being-watched/delivered-logs-written-by-others", OWN_BUCKET, "ignores")
+            if record["userIdentity"].get("invokedBy") == "cloudtrail.amazonaws.com"
+        ]
+        self.assertTrue(deliveries)
+        for record in deliveries:
+            self.assertFalse(any(selects(selector, record) for selector in self.trail()))
+
+    def test_what_the_detector_reads_is_not(self):
+        for bucket, key in ((OWN_BUCKET, "AWSLogs/111122223333/CloudTrail/x.json.gz"), ("own-rules", "rules/one.yml")):
+            (_, written), *_ = self.records("own-house/rule-file-written", bucket, key=key)
+            read = {**written, "eventName": "GetObject", "readOnly": True}
+            self.assertFalse(any(selects(selector, read) for selector in self.trail(RulesBucketWanted="yes")))
+
+    def test_other_buckets_are_not(self):
+        for rule in ("being-watched/delivered-logs-deleted", "own-house/rule-file-written"):
+            for other in ("example-other", f"{OWN_BUCKET}-2", "own-rules-2"):
+                for because, record in self.records(rule, other):
+                    recorded = any(selects(selector, record) for selector in self.trail(RulesBucketWanted="yes"))
+                    self.assertFalse(recorded, f"{because} in {other}")
 
 
 class TheLogBucket(unittest.TestCase):
@@ -430,7 +556,7 @@ class TheLogBucket(unittest.TestCase):
             ({"MaximumConcurrency": "10"}, "NotificationQueuePolicy"),
         ):
             stack = Stack(**parameters)
-            self.assertEqual(stack.resources["LogBucket"]["Metadata"], {"AdmittedBy": f"<{admits}.Ref>"})
+            self.assertEqual(stack.resources["LogBucket"]["Metadata"]["AdmittedBy"], f"<{admits}.Ref>")
             self.assertIn(f'"arn:aws:s3:::{OWN_BUCKET}"', json.dumps(stack.properties(admits)))
             self.assertIn('"111122223333"', json.dumps(stack.properties(admits)), "without the account a bucket can be squatted")
 
@@ -512,9 +638,11 @@ class TheRules(unittest.TestCase):
             return Stack(**parameters).properties("Detector")["Environment"]["Variables"]["OWN_RESOURCES"].split(",")
 
         stack = own()
-        self.assertEqual(stack, ["pattern:*audit*"])
-        there = own(LogBucketName="example-trail", RulesBucketName="example-rules")
-        self.assertEqual(there, [*stack, "example-trail", "example-rules"])
+        self.assertEqual(stack, ["pattern:*audit*", "<OperationsKey.Ref>"])
+        there = own(LogBucketName="example-trail", RulesBucketName="example-rules", RulesKmsKeyArn=RULES_KEY)
+        rules_key = "9876fedc-98fe-76dc-54ba-0987654321fe"
+        self.assertEqual(there, [stack[0], "example-trail", "example-rules", stack[1], rules_key])
+        self.assertEqual(own(TrailKmsKeyArn=TRAIL_KEY), [*stack, "1234abcd-12ab-34cd-56ef-1234567890ab"])
 
     def test_only_a_bucket_of_its_own_is_made(self):
         for place, (parameters, _, _) in RULES.items():
@@ -695,9 +823,23 @@ class Secrecy(unittest.TestCase):
                 for _, document, policy in resource_policies(stack):
                     for statement in document["Statement"]:
                         if statement["Effect"] == "Allow" and "Service" in statement["Principal"]:
-                            self.assertIn("aws:SourceArn", json.dumps(statement["Condition"]), policy)
+                            self.assert_names_its_source(statement["Condition"], policy)
                 for permission in stack.of_type("AWS::Lambda::Permission").values():
-                    self.assertIn("SourceArn", permission["Properties"])
+                    source = permission["Properties"]
+                    condition = {"aws:SourceArn": source["SourceArn"], "aws:SourceAccount": source.get("SourceAccount")}
+                    self.assert_names_its_source({"StringEquals": condition}, source["Principal"])
+                key = stack.properties("OperationsKey")["KeyPolicy"]["Statement"]
+                (uses,) = [statement for statement in key if "Service" in statement["Principal"]]
+                self.assertEqual(uses["Condition"], {"StringEquals": {"aws:SourceAccount": "111122223333"}})
+
+    def assert_names_its_source(self, condition, where):
+        self.assertLessEqual(condition.keys(), {"StringEquals", "ArnEquals", "ArnLike"}, where)
+        demanded = {name: value for operator in condition.values() for name, value in operator.items()}
+        for source in as_list(demanded["aws:SourceArn"]):
+            self.assertNotIn(source, ("*", None, ""), where)
+            # The ARN of a bucket names no account, and its name can be another's tomorrow.
+            if source.startswith("arn:aws:s3:::"):
+                self.assertEqual(demanded.get("aws:SourceAccount"), "111122223333", where)
 
     def test_nobody_outside_may_subscribe_unless_named(self):
         self.assertNotIn("sns:Subscribe", json.dumps(Stack().properties("FindingsTopicPolicy")))
@@ -732,6 +874,66 @@ class LeastPrivilege(unittest.TestCase):
             },
         )
         self.assertNotIn("kms:Decrypt", json.dumps([statement for _, statement in identity_statements(Stack())]))
+
+    # What each call of the detector to AWS is allowed by, and where. A key that encrypts what is read comes with the reading.
+    CALLS = {
+        "get_object": {"s3:GetObject", "s3:GetObjectVersion", "kms:Decrypt"},
+        "head_object": {"s3:GetObject"},
+        "list_objects_v2": {"s3:ListBucket"},
+        "publish": {"sns:Publish"},
+        "publish_batch": {"sns:Publish"},
+    }
+    # What Lambda itself does with the role, as its documentation asks for: the function's log, the on-failure destination of
+    # asynchronous invocations, and queues that are event sources. In no code of ours.
+    LAMBDA = {
+        "logs:CreateLogStream": {"<DetectorLog.Arn>"},
+        "logs:PutLogEvents": {"<DetectorLog.Arn>"},
+        "sqs:SendMessage": {"<RetryQueue.Arn>"},
+        "sqs:ReceiveMessage": {"<RetryQueue.Arn>", "<NotificationQueue.Arn>"},
+        "sqs:DeleteMessage": {"<RetryQueue.Arn>", "<NotificationQueue.Arn>"},
+        "sqs:GetQueueAttributes": {"<RetryQueue.Arn>", "<NotificationQueue.Arn>"},
+    }
+
+    @staticmethod
+    def calls():
+        """The operations that the detector's sources call, of all that the services which it has a client of know."""
+        manifest = tomllib.loads((ROOT / "functions" / "detector" / "Cargo.toml").read_text(encoding="utf-8"))
+        clients = [name.removeprefix("aws-sdk-") for name in manifest["dependencies"] if name.startswith("aws-sdk-")]
+        loader = botocore.loaders.Loader()
+        operations = {
+            botocore.xform_name(operation)
+            for service in clients
+            for operation in loader.load_service_model(service, "service-2")["operations"]
+        }
+        code = [path.read_text(encoding="utf-8") for path in (ROOT / "functions" / "detector" / "src").rglob("*.rs")]
+        return {name for text in code for name in re.findall(r"\.\s*([a-z0-9_]+)\(\)", text) if name in operations}
+
+    def test_every_call_is_allowed_and_everything_allowed_is_called(self):
+        calls = self.calls()
+        self.assertEqual(calls, set(self.CALLS), "a call without a row here, or a row without its call")
+        stack = Stack(MaximumConcurrency="10", TrailKmsKeyArn=TRAIL_KEY, RulesBucketWanted="yes", RulesKmsKeyArn=RULES_KEY)
+        allowed = {}
+        for _, statement in identity_statements(stack):
+            for action, resource in itertools.product(as_list(statement["Action"]), as_list(statement["Resource"])):
+                allowed.setdefault(action, set()).add(resource)
+        for action, resources in self.LAMBDA.items():
+            self.assertEqual(allowed.pop(action), resources, action)
+        self.assertEqual(set(allowed), set().union(*self.CALLS.values()))
+        self.assertEqual(allowed["kms:Decrypt"], {TRAIL_KEY, RULES_KEY})
+
+    def test_objects_are_read_in_buckets_of_this_account_alone(self):
+        # A notification may name what it likes, and a bucket's name may be somebody else's by tomorrow.
+        for name, stack in every_stack():
+            with self.subTest(name):
+                read = [statement for _, statement in identity_statements(stack) if "s3:" in json.dumps(statement["Action"])]
+                for statement in read:
+                    account = statement["Condition"]["StringEquals"]["aws:ResourceAccount"]
+                    self.assertEqual(account, "111122223333", statement["Sid"])
+                buckets = {arn.removeprefix("arn:aws:s3:::").split("/")[0] for s in read for arn in as_list(s["Resource"])}
+                variables = stack.properties("Detector")["Environment"]["Variables"]
+                own = {stack.parameters["LogBucketName"] or "<LogBucket.Ref>"}
+                own |= {variables["RULES_URI"].split("/")[2]} if "s3://" in variables.get("RULES_URI", "") else set()
+                self.assertEqual(buckets, own)
 
     def test_no_statement_has_every_resource(self):
         for name, stack in every_stack():
@@ -774,6 +976,7 @@ class Alarms(unittest.TestCase):
         "findings-unread": ["ApproximateAgeOfOldestMessage"],
         "undelivered-queue-not-empty": ["ApproximateNumberOfMessagesVisible"],
         "ledger-imbalance": ["LedgerImbalance"],
+        "rule-files-refused": ["RuleFilesRefused"],
         "no-log-audited": ["LogsAudited"],
     }
     # Those that exist in one way only.
@@ -832,6 +1035,7 @@ class Alarms(unittest.TestCase):
                 "async-events-dropped": detector,
                 "failed-events-lost": detector,
                 "ledger-imbalance": detector,
+                "rule-files-refused": detector,
                 "no-log-audited": detector,
                 "retry-queue-old": {"<RetryQueue.QueueName>"},
                 "notification-queue-old": {"<NotificationQueue.QueueName>"},
@@ -866,7 +1070,8 @@ class Alarms(unittest.TestCase):
 
     def test_only_silence_breaches_by_missing_data(self):
         for name, alarm in self.alarms(**WAYS["existing bucket"], MaximumConcurrency="10").items():
-            expected = "breaching" if name == "no-log-audited" else "notBreaching"
+            # Without a ledger nobody knows better than the last one whether a rule file is wrong.
+            expected = {"no-log-audited": "breaching", "rule-files-refused": "ignore"}.get(name, "notBreaching")
             self.assertEqual(alarm["TreatMissingData"], expected, name)
 
     def test_expressions_use_the_metrics_that_they_declare(self):
@@ -878,8 +1083,15 @@ class Alarms(unittest.TestCase):
 
     def test_the_page_explains_every_alarm(self):
         for name, alarm in self.alarms(**WAYS["existing bucket"], MaximumConcurrency="10").items():
-            self.assertIn(f"`{name}`", DEPLOY_PAGE)
-            self.assertTrue(alarm["AlarmDescription"].endswith(f"docs/deploy.md, alarm {name}."), name)
+            self.assertIn(f"\n### `{name}`", OPERATIONS_PAGE)
+            self.assertTrue(alarm["AlarmDescription"].endswith(f"docs/operations.md, alarm {name}."), name)
+
+    def test_counts_are_added_up_and_states_are_not(self):
+        for name, alarm in self.alarms(**WAYS["existing bucket"], MaximumConcurrency="10").items():
+            statistics = [alarm["Statistic"]] if "Statistic" in alarm else []
+            statistics += [part["MetricStat"]["Stat"] for part in alarm.get("Metrics", []) if "MetricStat" in part]
+            for (_, metric, _), statistic in zip(self.metrics(alarm), statistics, strict=True):
+                self.assertEqual(statistic, "Maximum" if metric in STATES else "Sum", name)
 
 
 class Parameters(unittest.TestCase):

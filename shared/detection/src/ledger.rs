@@ -178,6 +178,7 @@ impl Ledger {
             ("FindingsFailed", findings.failed),
             ("AlertsPublished", self.alerts_published),
             ("ItemsFailed", self.items_failed),
+            ("RuleFilesRefused", self.rule_files_refused),
             ("LedgerImbalance", u64::from(!imbalances.is_empty())),
         ];
         let names: Vec<Value> = metrics.iter().map(|(name, _)| json!({"Name": name, "Unit": "Count"})).collect();
@@ -234,6 +235,7 @@ mod tests {
                 failed: 16,
             },
             alerts_published: 17,
+            rule_files_refused: 19,
             ..Ledger::default()
         };
         let line = ledger.to_emf("f", "v", 1);
@@ -245,7 +247,8 @@ mod tests {
                 assert_eq!(&line[&metric], count, "{metric}");
             }
         }
-        assert_eq!((&line["AlertsPublished"], &line["ItemsFailed"]), (&json!(17), &json!(18)));
+        let others = ["AlertsPublished", "ItemsFailed", "RuleFilesRefused"].map(|name| line[name].as_u64());
+        assert_eq!(others, [Some(17), Some(18), Some(19)]);
     }
 
     #[test]
