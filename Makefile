@@ -9,6 +9,7 @@ BOOTSTRAP := $(TARGET_DIR)/release/bootstrap
 # One environment a family: together they pull each other's versions down.
 TESTS_VENV := $(CURDIR)/.venv/tests
 TEMPLATE_VENV := $(CURDIR)/.venv/template
+CHECKOV_VENV := $(CURDIR)/.venv/checkov
 SIGMA_VENV := $(CURDIR)/.venv/sigma
 OPERATIONS_VENV := $(CURDIR)/.venv/operations
 LAMBDA_VENV := $(CURDIR)/.venv/lambda
@@ -19,6 +20,9 @@ WITH_SAM_TOOLS := SAM_CLI_TELEMETRY=0 PATH="$(LAMBDA_VENV)/bin:$(TEMPLATE_VENV)/
 DENY_VERSION := 0.20.2
 DENY := $(CURDIR)/.tools/bin/cargo-deny
 DENY_STAMP := .tools/cargo-deny-$(DENY_VERSION)
+CYCLONEDX_VERSION := 0.5.9
+CYCLONEDX_STAMP := .tools/cargo-cyclonedx-$(CYCLONEDX_VERSION)
+SBOM := $(TARGET_DIR)/lambda/bootstrap/bootstrap.cdx.json
 
 EXAMPLE_LOG := events/logs/delete-guardrail.json
 
@@ -26,7 +30,7 @@ EXAMPLE_LOG := events/logs/delete-guardrail.json
 # The targets share one cargo target folder; side by side they would only wait for each other.
 .NOTPARALLEL:
 .PHONY: help run test check build invoke scan deploy smoke bench-start operations docs fmt clean
-.PHONY: bootstrap check-code check-rules check-arrows check-dependencies check-advisories check-template check-pages needs-python needs-EVENT needs-LOG needs-STACK
+.PHONY: bootstrap sbom check-code check-rules check-arrows check-dependencies check-advisories check-template check-pages needs-python needs-EVENT needs-LOG needs-STACK
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,7 +43,7 @@ test: needs-python .venv/tests/.done .venv/sigma/.done bootstrap ## Run every te
 	cargo build --workspace --all-targets --locked
 	BEDROCK_AUDIT_BOOTSTRAP=$(BOOTSTRAP) BEDROCK_AUDIT_PYTHON=$(TESTS_VENV)/bin/python \
 		BEDROCK_AUDIT_SIGMA_PYTHON=$(SIGMA_VENV)/bin/python cargo test --workspace --locked
-	$(TESTS_VENV)/bin/python -m unittest discover --buffer --start-directory tests/local
+	BEDROCK_AUDIT_BOOTSTRAP=$(BOOTSTRAP) $(TESTS_VENV)/bin/python -m unittest discover --buffer --start-directory tests/local
 	$(TESTS_VENV)/bin/python -m unittest discover --buffer --start-directory tests/deployed
 	$(TESTS_VENV)/bin/python -m unittest discover --buffer --start-directory shared/detection/data
 
@@ -47,9 +51,10 @@ check: check-code check-rules check-pages check-arrows check-dependencies check-
 
 # Two things outlive `make clean`: cargo-lambda adds the target aarch64-unknown-linux-gnu to the Rust toolchain, and zig and
 # cargo-zigbuild keep caches in the user's cache folder (~/.cache). `deploy` does the same.
-build: needs-python .venv/lambda/.done ## Build the zip that Lambda runs (arm64): target/lambda/bootstrap/bootstrap.zip
+build: needs-python .venv/lambda/.done $(CYCLONEDX_STAMP) ## Build the zip that Lambda runs (arm64) and its list of parts (SBOM): target/lambda/bootstrap/
 	$(WITH_LAMBDA_TOOLS) cargo lambda build --release --locked --arm64 --output-format zip \
 		--package bedrock-audit-detector --bin bootstrap
+	@$(MAKE) --no-print-directory sbom
 
 invoke: needs-EVENT needs-python .venv/tests/.done .venv/lambda/.done bootstrap ## Run one event through cargo-lambda: EVENT=events/notifications/s3-put.json [LOG=…]
 	@$(WITH_LAMBDA_TOOLS) $(TESTS_VENV)/bin/python tests/local/invoke.py \
@@ -91,6 +96,15 @@ clean: ## Remove everything that was built or installed here
 bootstrap:
 	cargo build --release --locked --package bedrock-audit-detector --bin bootstrap
 
+# Of the lockfile, for what is deployed, without what only builds it. The tool writes beside the manifest of every package
+# with a binary, and names them by the folder that it found them in, which is nobody's business.
+sbom: $(CYCLONEDX_STAMP)
+	@mkdir -p $(dir $(SBOM))
+	PATH="$(CURDIR)/.tools/bin:$$PATH" cargo cyclonedx --quiet --manifest-path functions/detector/Cargo.toml \
+		--target aarch64-unknown-linux-gnu --describe binaries --no-build-deps --format json --spec-version 1.5
+	sed 's|file://$(CURDIR)|file://.|g' functions/detector/bootstrap_bin.cdx.json > $(SBOM)
+	@rm -f */*_bin.cdx.json */*/*_bin.cdx.json
+
 check-code:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
@@ -123,18 +137,20 @@ check-advisories: $(DENY_STAMP)
 		else echo "advisories: NOT CHECKED, because https://github.com/RustSec/advisory-db cannot be reached from here"; fi
 
 # The translated template is what CloudFormation reads: what SAM adds can turn a sound template into a circle.
-check-template: needs-python .venv/template/.done
+check-template: needs-python .venv/template/.done .venv/checkov/.done
 	$(WITH_SAM_TOOLS) sam validate --lint --template template.yaml
 	$(TEMPLATE_VENV)/bin/cfn-lint template.yaml
 	@mkdir -p $(TARGET_DIR)
 	$(TEMPLATE_VENV)/bin/python tests/template/translate.py template.yaml > $(TARGET_DIR)/translated-template.json
 	$(TEMPLATE_VENV)/bin/cfn-lint $(TARGET_DIR)/translated-template.json
+	$(CHECKOV_VENV)/bin/checkov --file template.yaml --framework cloudformation --compact --quiet --skip-download
 	$(TEMPLATE_VENV)/bin/python -m unittest discover --start-directory tests/template
 
 .venv/tests/.done: tests/local/requirements.txt
 .venv/sigma/.done: tests/sigma/requirements.txt
 .venv/template/.done: tests/template/requirements.txt
 .venv/operations/.done: shared/detection/data/requirements.txt
+.venv/checkov/.done: tests/template/requirements-checkov.txt
 .venv/lambda/.done: tests/local/requirements-cargo-lambda.txt
 
 # The files pin everything, so pip is to install that and nothing else. The stamp comes last: half an environment is made anew.
@@ -148,6 +164,10 @@ check-template: needs-python .venv/template/.done
 # Unoptimized: it runs for a second or two, and building it optimized costs minutes.
 $(DENY_STAMP):
 	CARGO_PROFILE_DEV_DEBUG=0 cargo install cargo-deny --version $(DENY_VERSION) --locked --debug --force --quiet --root .tools
+	@touch $@
+
+$(CYCLONEDX_STAMP):
+	CARGO_PROFILE_DEV_DEBUG=0 cargo install cargo-cyclonedx --version $(CYCLONEDX_VERSION) --locked --debug --force --quiet --root .tools
 	@touch $@
 
 # First of all that needs Python: a build of minutes is a long way to an error about its version. An environment that is there
