@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = translate((ROOT / "template.yaml").read_text(encoding="utf-8"))
 DEPLOY_PAGE = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
 OPERATIONS_PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+THREATS_PAGE = (ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8")
 
 # The detector's environment and the metrics of its ledger, as the detector has them.
 ENVIRONMENT = {
@@ -1085,6 +1086,14 @@ class Alarms(unittest.TestCase):
         for name, alarm in self.alarms(**WAYS["existing bucket"], MaximumConcurrency="10").items():
             self.assertIn(f"\n### `{name}`", OPERATIONS_PAGE)
             self.assertTrue(alarm["AlarmDescription"].endswith(f"docs/operations.md, alarm {name}."), name)
+
+    def test_what_is_said_to_tell_of_an_attack_exists(self):
+        rules = {path.stem for family in ("own-house", "being-watched") for path in (ROOT / "rules" / family).glob("*.yml")}
+        alarms = set(self.alarms(**WAYS["existing bucket"], MaximumConcurrency="10"))
+        named = set(re.findall(r"`([a-z]+(?:-[a-z]+)+)`", THREATS_PAGE))
+        self.assertLessEqual(named, rules | alarms)
+        own_house = {path.stem for path in (ROOT / "rules" / "own-house").glob("*.yml")}
+        self.assertLessEqual(own_house, named, "a rule against an attack that nobody thought about")
 
     def test_counts_are_added_up_and_states_are_not(self):
         for name, alarm in self.alarms(**WAYS["existing bucket"], MaximumConcurrency="10").items():
