@@ -498,6 +498,14 @@ class WhatTheTrailRecordsOfBuckets(unittest.TestCase):
         for record in deliveries:
             self.assertFalse(any(selects(selector, record) for selector in self.trail()))
 
+    def test_a_caller_without_an_arn_is_recorded_when_it_deletes_and_not_when_it_writes(self):
+        # So S3 tells of callers from other accounts, and of services. docs/deploy.md says what is not seen.
+        other = {"type": "AWSAccount", "principalId": "AIDAEXAMPLEOTHER00001", "accountId": "444455556666"}
+        for rule, recorded in (("delivered-logs-deleted", True), ("delivered-logs-written-by-others", False)):
+            for because, record in self.records(f"being-watched/{rule}", OWN_BUCKET):
+                taken = any(selects(selector, {**record, "userIdentity": other}) for selector in self.trail())
+                self.assertEqual(taken, recorded, because)
+
     def test_what_the_detector_reads_is_not(self):
         for bucket, key in ((OWN_BUCKET, "AWSLogs/111122223333/CloudTrail/x.json.gz"), ("own-rules", "rules/one.yml")):
             (_, written), *_ = self.records("own-house/rule-file-written", bucket, key=key)
