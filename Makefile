@@ -96,8 +96,9 @@ clean: ## Remove everything that was built or installed here
 bootstrap:
 	cargo build --release --locked --package bedrock-audit-detector --bin bootstrap
 
-# Of the lockfile, for what is deployed, without what only builds it. The tool writes beside the manifest of every package
-# with a binary, and names them by the folder that it found them in, which is nobody's business.
+# Of the lockfile, for what is deployed, without what only builds it: all that is linked, and a few crates of features that
+# other members of the workspace switch on. The tool writes beside the manifest of every package with a binary, and names
+# them by the folder that it found them in, which is nobody's business.
 sbom: $(CYCLONEDX_STAMP)
 	@mkdir -p $(dir $(SBOM))
 	PATH="$(CURDIR)/.tools/bin:$$PATH" cargo cyclonedx --quiet --manifest-path functions/detector/Cargo.toml \
