@@ -565,6 +565,26 @@ fn overrides(id: &str, what: &str) -> RuleFile {
     outside("rules/overrides.yml", &text)
 }
 
+/// A rule that watches over exceptions would otherwise be silenced by the very file that it must tell of.
+#[test]
+fn a_rule_that_is_always_told_cannot_be_excepted_nor_overridden() {
+    const WRITTEN: &str = "919018f4-27bd-4cf7-84a9-1ad2119c9805";
+    let written = json!({
+        "eventSource": "s3.amazonaws.com", "eventName": "PutObject",
+        "requestParameters": {"bucketName": "bedrock-audit-rules", "key": "rules/quiet.yml", "guardrailIdentifier": null}
+    });
+    let written = || delete_guardrail(1, &written);
+    let named = exception(1, &format!("[{WRITTEN}]"), BY_ROLE, "not selection", "");
+    assert!(refusal(named).contains("names a rule that is always told"));
+    for what in ["disabled: true", "level: low", "stage: shadow"] {
+        assert!(refusal(overrides(WRITTEN, what)).contains("always told"), "{what}");
+    }
+    let any = rules([exception(1, "any", BY_ROLE, "not selection", "")]);
+    let audited = found(&any, &[written(), delete_guardrail(2, &json!({}))]);
+    assert_eq!(titles(&audited), ["bedrock-audit's rules, lists or exceptions written (success)"]);
+    assert_eq!(excepted(&audited), [(id(1).as_str(), 1)], "the deleted guardrail alone");
+}
+
 #[test]
 fn an_override_gives_a_rule_another_level_for_a_time() {
     let rules = rules([overrides(DELETED, "level: low")]);

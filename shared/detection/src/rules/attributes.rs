@@ -8,8 +8,17 @@ use yaml_serde::Value;
 use super::{Stage, WhenHidden, check::Fault};
 
 /// Every attribute of ours, to tell a misspelt one by.
-pub(super) const NAMES: [&str; 8] =
-    ["family", "group_by", "level_denied", "level_failed", "requires_list", "respond", "stage", "when_hidden"];
+pub(super) const NAMES: [&str; 9] = [
+    "always_told",
+    "family",
+    "group_by",
+    "level_denied",
+    "level_failed",
+    "requires_list",
+    "respond",
+    "stage",
+    "when_hidden",
+];
 
 #[derive(Debug, Default)]
 pub(super) struct Attributes {
@@ -21,6 +30,7 @@ pub(super) struct Attributes {
     pub(super) when_hidden: WhenHidden,
     pub(super) stage: Stage,
     pub(super) requires_lists: Vec<String>,
+    pub(super) always_told: bool,
     /// Attributes that mean nothing here. Sigma allows them; a misspelt one of ours would hide among them.
     pub(super) unknown: Vec<String>,
 }
@@ -33,6 +43,11 @@ impl Attributes {
         given.sort_by_key(|(name, _)| name.as_str());
         for (name, value) in given {
             match name.as_str() {
+                "always_told" => {
+                    attributes.always_told = value.as_bool().ok_or_else(|| {
+                        Fault::new(name, "`always_told` is neither `true` nor `false`", "write `true`, or leave it out")
+                    })?;
+                }
                 "family" => attributes.family = Some(family(value)?),
                 "level_denied" => attributes.level_denied = Some(level(name, value)?),
                 "level_failed" => attributes.level_failed = Some(level(name, value)?),

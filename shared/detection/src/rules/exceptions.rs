@@ -38,6 +38,8 @@ pub(super) struct Exceptions {
     all: Vec<Exception>,
     of_rule: HashMap<RuleRef, Vec<usize>>,
     of_any: Vec<usize>,
+    /// Rules that nothing is excepted from.
+    always_told: HashSet<RuleRef>,
 }
 
 /// What exceptions may name.
@@ -48,6 +50,11 @@ pub(super) struct Known<'a> {
 }
 
 impl Exceptions {
+    /// No exceptions yet, and none from these rules ever.
+    pub(super) fn from_all_but(always_told: HashSet<RuleRef>) -> Self {
+        Self { always_told, ..Self::default() }
+    }
+
     /// Adds the exception of a file.
     pub(super) fn add(
         &mut self,
@@ -76,6 +83,10 @@ impl Exceptions {
         let term = Term::of(&with_date(&filter))?;
         let stage = term::stage(&filter.custom_attributes)?.unwrap_or_default();
         let rules = targets(&filter, known.rules)?;
+        if rules.iter().flatten().any(|rule| self.always_told.contains(rule)) {
+            let remedy = "take that rule out of it; it watches over exceptions themselves";
+            return Err(Fault::new("rules:", "it names a rule that is always told", remedy));
+        }
         let id = filter.id.clone().unwrap_or_else(|| ids::uuid(["exception", &filter.title]));
         if let Some(other) = self.all.iter().find(|other| other.id == id) {
             let problem = format!("{} has the same id", other.path);
@@ -101,7 +112,8 @@ impl Exceptions {
 
     /// The positions of the exceptions from a rule.
     pub(super) fn of(&self, rule: RuleRef) -> impl Iterator<Item = usize> {
-        self.of_rule.get(&rule).into_iter().flatten().chain(&self.of_any).copied()
+        let of_any = self.of_any.iter().filter(move |_| !self.always_told.contains(&rule));
+        self.of_rule.get(&rule).into_iter().flatten().chain(of_any).copied()
     }
 }
 

@@ -195,7 +195,8 @@ fn load_all(arriving: impl Iterator<Item = Arriving>, mut lists: Lists) -> Loade
     // They name rules, which may stand in files after them.
     let unknown = unknown_operation();
     let (by_id, named) = names(&rules);
-    let mut exceptions = Exceptions::default();
+    let told = rules.iter().enumerate().filter(|(_, rule)| rule.always_told).map(|(at, _)| RuleRef::At(at));
+    let mut exceptions = Exceptions::from_all_but(told.collect());
     for (file, hash) in of_exceptions {
         match exceptions.add(&file, &Known { rules: &named, lists: &lists }, &mut engine, &mut warnings) {
             Ok(()) => version.update(hash.as_bytes()),
@@ -311,6 +312,7 @@ fn read(
         level_failed: attributes.level_failed.unwrap_or(unsuccessful),
         group_by: attributes.group_by,
         when_hidden: attributes.when_hidden,
+        always_told: attributes.always_told,
         waits_for,
     };
     Ok((rule, sigma))

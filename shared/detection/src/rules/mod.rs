@@ -106,6 +106,8 @@ pub struct Rule {
     pub group_by: Vec<String>,
     /// What it does where something that it reads is not visible.
     pub when_hidden: WhenHidden,
+    /// No exception and no override takes effect on it: it is the witness of whoever writes those.
+    pub always_told: bool,
     /// The list without which it makes no sense and that is empty: it is asked of no record as long as it is.
     pub waits_for: Option<String>,
 }

@@ -97,6 +97,13 @@ impl Overrides {
         let (at, rule) = found.ok_or_else(|| {
             Fault::new("", "no rule has this id", "write the id of a rule; `bedrock-audit rules list` shows them")
         })?;
+        if rule.always_told {
+            return Err(Fault::new(
+                "",
+                "it is always told, as it is",
+                "take the entry out; the rule watches over overrides",
+            ));
+        }
         if let Some(other) = self.all.get(&at) {
             let problem = format!("{} overrides the same rule", other.path);
             return Err(Fault::new("", problem, "keep one of them"));

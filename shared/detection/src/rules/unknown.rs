@@ -40,6 +40,7 @@ pub(super) fn unknown_operation() -> Rule {
         level_failed: Level::Low,
         group_by: Vec::new(),
         when_hidden: WhenHidden::Ignore,
+        always_told: false,
         waits_for: None,
     }
 }
