@@ -29,7 +29,7 @@ EXAMPLE_LOG := events/logs/delete-guardrail.json
 .DELETE_ON_ERROR:
 # The targets share one cargo target folder; side by side they would only wait for each other.
 .NOTPARALLEL:
-.PHONY: help run test check build invoke scan deploy smoke bench-start operations docs fmt clean
+.PHONY: help run test check build invoke scan deploy smoke bench-start bench-cost operations docs fmt clean
 .PHONY: bootstrap sbom check-code check-rules check-arrows check-dependencies check-advisories check-template check-pages needs-python needs-EVENT needs-LOG needs-STACK
 
 help: ## Show this list
@@ -85,6 +85,9 @@ operations: needs-python .venv/operations/.done ## Compare the catalogue with AW
 docs: ## Write anew what is computed from the rules: docs/rules, docs/coverage.md, the last column of the catalogue
 	cargo run --locked --quiet --package bedrock-audit -- rules pages rules docs/rules
 	BEDROCK_AUDIT_WRITE_PAGES=1 cargo test --locked --quiet --package bedrock-audit-tests coverage::pages_are_up_to_date
+
+bench-cost: needs-python .venv/tests/.done bootstrap ## Measure the CPU time that files, records and rules cost the Lambda binary
+	@$(TESTS_VENV)/bin/python tests/local/bench_cost.py --bootstrap $(BOOTSTRAP)
 
 fmt: ## Format the Rust code
 	cargo fmt --all
