@@ -13,6 +13,7 @@
 //! - [`command_line`]: `bedrock-audit` as a user runs it
 //! - [`pages`]: the pages that it writes about rules; [`coverage`]: which operation is watched by which rule, and what others publish
 //! - [`end_to_end`]: the real `bootstrap` on a local AWS, woken over the Lambda Runtime API
+//! - [`stories`]: the attacks told in `events/stories`, step by step
 //! - [`samples`]: records to test with; [`ocsf_schema`]: the judge of findings
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -34,3 +35,4 @@ mod rules;
 mod samples;
 mod sigma;
 mod sigma_oracles;
+mod stories;
