@@ -14,6 +14,7 @@
 //! - [`pages`]: the pages that it writes about rules; [`coverage`]: which operation is watched by which rule, and what others publish
 //! - [`end_to_end`]: the real `bootstrap` on a local AWS, woken over the Lambda Runtime API
 //! - [`stories`]: the attacks told in `events/stories`, step by step
+//! - [`ordinary_day`]: a day of work in twenty accounts is quiet, and no attack drowns in it
 //! - [`samples`]: records to test with; [`ocsf_schema`]: the judge of findings
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -29,6 +30,7 @@ mod lints;
 mod lists;
 mod notifications;
 mod ocsf_schema;
+mod ordinary_day;
 mod pages;
 mod publishing;
 mod rules;

@@ -1,6 +1,11 @@
 //! Every attack told in `events/stories` is found, step by step, as the table in its README says: no more, and no less.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, sync::LazyLock};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
 
 use detection::{
     finding::Finding,
@@ -41,10 +46,10 @@ pub(crate) fn steps() -> Vec<Step> {
         .collect();
     folders.sort();
     assert_eq!(folders.len(), STORIES);
-    folders.iter().flat_map(story).collect()
+    folders.iter().flat_map(|folder| story(folder)).collect()
 }
 
-fn story(folder: &PathBuf) -> Vec<Step> {
+fn story(folder: &Path) -> Vec<Step> {
     let name = folder.file_name().unwrap().to_string_lossy().into_owned();
     let readme = fs::read_to_string(folder.join("README.md")).unwrap();
     let mut steps = Vec::new();
