@@ -105,7 +105,15 @@ fn holds_to_the_list(rules: &RuleSet, with_lists: bool) {
     for finding in told.findings.iter().filter(|finding| above_low(finding)) {
         *found.entry(in_words(rules, finding)).or_default() += 1;
     }
-    assert_eq!(found, justified(with_lists), "what is found, and what is justified");
+    let justified = justified(with_lists);
+    let found: BTreeSet<_> = found.into_iter().collect();
+    let justified: BTreeSet<_> = justified.into_iter().collect();
+    let unjustified: Vec<_> = found.difference(&justified).collect();
+    let not_found: Vec<_> = justified.difference(&found).collect();
+    assert!(
+        unjustified.is_empty() && not_found.is_empty(),
+        "found and not justified: {unjustified:#?}; justified and not found: {not_found:#?}"
+    );
 }
 
 #[test]
