@@ -318,7 +318,7 @@ fn a_check_ends_with_0_for_warnings_1_for_problems_and_2_for_what_cannot_be_read
     assert!(ran.status == 2 && ran.err.contains("latin.yml: error: it cannot be read"), "{}", ran.err);
     fs::remove_file(folder.path().join("latin.yml")).unwrap();
     for (folder, expected) in [
-        ("events", "events holds no .yml file"),
+        ("events/logs", "events/logs holds no .yml file"),
         ("README.md", "is a file; give the folder"),
         ("missing", "cannot be listed"),
     ] {
@@ -434,7 +434,7 @@ fn a_record_is_explained_rule_by_rule() {
         "selection: `awsRegion: us-*`: the field holds eu-central-1",
         "not asked: ",
         " about other operations, ",
-        "waiting for an entry in buckets",
+        " rules waiting for an entry in accounts, buckets, ",
     ] {
         assert!(ran.out.contains(expected), "{expected}\n{}", ran.out);
     }
