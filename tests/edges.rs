@@ -88,6 +88,13 @@ async fn what_s3_says_is_sorted_into_gone_failed_and_broken() {
         let Err(FetchError::Failed(why)) = get(status, body.len(), &body).await else { panic!("{code}") };
         assert!(why.contains(said), "{why}");
     }
+    for (status, page) in [(404, "<html>Not here</html>"), (404, ""), (405, "<html>No</html>")] {
+        let answer = get(status, page.len(), page).await;
+        assert!(
+            matches!(answer, Err(FetchError::Failed(_))),
+            "{status} {page}: not S3 said that, but something before it"
+        );
+    }
     assert!(matches!(get(200, 9, "hello").await, Err(FetchError::Broken(_))), "a body that is short is not whole");
 }
 

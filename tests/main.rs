@@ -15,6 +15,7 @@
 //! - [`end_to_end`]: the real `bootstrap` on a local AWS, woken over the Lambda Runtime API
 //! - [`stories`]: the attacks told in `events/stories`, step by step
 //! - [`ordinary_day`]: a day of work in twenty accounts is quiet, and no attack drowns in it
+//! - [`faults`]: faults at every edge, thousands of times, and whether anything was lost
 //! - [`samples`]: records to test with; [`ocsf_schema`]: the judge of findings
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -24,6 +25,7 @@ mod coverage;
 mod edges;
 mod end_to_end;
 mod exceptions;
+mod faults;
 mod findings;
 mod flow;
 mod lints;

@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use detection::{
     audit::{Audit, Audited},
-    delivered_log::{Encoding, ObjectKind, classify},
+    delivered_log::{Damage, Encoding, ObjectKind, classify},
     finding::{FileProblem, Finding, Log, MOST_TOLD, about_file},
     ledger::Ledger,
     rules::{Refused, RuleSet, Stage},
@@ -31,7 +31,7 @@ use crate::{
 
 /// Logs of one invocation that are fetched at the same time.
 const LOGS_AT_ONCE: usize = 4;
-/// Pauses before an object is fetched again because its body broke off.
+/// Pauses before an object is fetched again because its body broke off, or seems damaged.
 const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
 /// What is left of an invocation's time for telling people and settling the ledger. Lambda kills what takes longer, and
 /// nobody would know what became of it.
@@ -275,19 +275,32 @@ impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Sync> Handler<B,
     }
 
     /// Reads and judges an object. A body that breaks off is fetched again from its beginning: only a complete object can
-    /// be called damaged.
+    /// be called damaged. Not every length and checksum is there to tell by, so what seems damaged must seem so twice.
     async fn fetch(&self, object: &ObjectEvent, rule_set: &RuleSet) -> Result<Audited, FetchError> {
         let mut pauses = PAUSES.iter();
+        let mut seen = None;
         loop {
-            match self.fetch_once(object, rule_set).await {
-                Err(FetchError::Broken(why)) => match pauses.next() {
-                    Some(pause) => {
-                        warn!(bucket = object.bucket, key = object.key, why, "a log is fetched again");
-                        tokio::time::sleep(*pause).await;
+            let why = match self.fetch_once(object, rule_set).await {
+                Ok(audited) => match &audited.damage {
+                    None | Some(Damage::TooLarge { .. }) => return Ok(audited),
+                    Some(damage) => {
+                        let sight = Some((damage.clone(), audited.records.clone(), audited.unpacked));
+                        if sight == seen {
+                            return Ok(audited);
+                        }
+                        seen = sight;
+                        format!("it seems damaged: {damage}")
                     }
-                    None => return Err(FetchError::Broken(why)),
                 },
-                end => return end,
+                Err(FetchError::Broken(why)) => why,
+                Err(error) => return Err(error),
+            };
+            match pauses.next() {
+                Some(pause) => {
+                    warn!(bucket = object.bucket, key = object.key, why, "a log is fetched again");
+                    tokio::time::sleep(*pause).await;
+                }
+                None => return Err(FetchError::Broken(why)),
             }
         }
     }

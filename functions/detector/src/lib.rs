@@ -6,6 +6,7 @@
 //! - [`findings_topic`]: the edge to SNS
 //! - [`live_rules`]: the rules in force, renewed while the function is warm
 //! - [`rules_prefix`]: the edge to S3 where more rules are
+//! - [`sdk`]: how patient the clients of both edges are
 //! - [`config`]: the environment, checked at start
 
 mod aws_error;
@@ -16,3 +17,4 @@ pub mod live_rules;
 pub mod log_bucket;
 pub mod notification;
 pub mod rules_prefix;
+pub mod sdk;

@@ -43,16 +43,16 @@ impl LogBucket for S3LogBucket {
     }
 }
 
+/// By S3's own code and never by the status alone: a 404 from something on the way to S3 says nothing about the object.
 fn sorted(error: &SdkError<GetObjectError>) -> FetchError {
-    let status = error.raw_response().map(|response| response.status().as_u16());
-    match (code(error), status) {
-        (Some("NoSuchBucket"), _) => FetchError::Failed("the bucket does not exist".to_owned()),
-        // 405 is the answer for a version that is a delete marker.
-        (Some("NoSuchKey" | "NoSuchVersion"), _) | (_, Some(404 | 405)) => FetchError::Gone,
-        (Some("InvalidObjectState"), _) => {
+    match code(error) {
+        Some("NoSuchBucket") => FetchError::Failed("the bucket does not exist".to_owned()),
+        // The last is the answer for a version that is a delete marker.
+        Some("NoSuchKey" | "NoSuchVersion" | "MethodNotAllowed") => FetchError::Gone,
+        Some("InvalidObjectState") => {
             FetchError::Failed("it is archived; restore it, and it is read when it comes again".to_owned())
         }
-        (Some("AccessDenied"), _) => FetchError::Failed(format!(
+        Some("AccessDenied") => FetchError::Failed(format!(
             "access was denied; the function needs s3:GetObject and s3:GetObjectVersion on the log bucket's objects, and \
              kms:Decrypt on the trail's key if it has one ({})",
             said(error)

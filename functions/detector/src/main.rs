@@ -4,10 +4,10 @@ use std::{
     env, fs,
     io::{self, Write as _},
     process::ExitCode,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
-use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::BehaviorVersion;
 use detection::rules::{Origin, RuleFile, read_folder};
 use detector::{
     config::{Config, Uri},
@@ -16,6 +16,7 @@ use detector::{
     live_rules::{Fixed, LiveRules, RulesSource},
     log_bucket::S3LogBucket,
     rules_prefix::RulesPrefix,
+    sdk,
 };
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
@@ -51,15 +52,8 @@ fn start() -> Result<(), lambda_runtime::Error> {
 
 async fn run(config: Config) -> Result<(), lambda_runtime::Error> {
     let aws = aws_config::defaults(BehaviorVersion::latest())
-        .retry_config(RetryConfig::standard().with_max_attempts(4))
-        .timeout_config(
-            TimeoutConfig::builder()
-                .connect_timeout(Duration::from_secs(3))
-                .read_timeout(Duration::from_secs(10))
-                .operation_attempt_timeout(Duration::from_secs(12))
-                .operation_timeout(Duration::from_secs(30))
-                .build(),
-        )
+        .retry_config(sdk::retries())
+        .timeout_config(sdk::timeouts())
         .load()
         .await;
     let topics = Topics::new(

@@ -1,0 +1,22 @@
+//! How patient the SDK is: its retries and timeouts, the same for every client. Knows no service.
+
+use std::time::Duration;
+
+use aws_config::{retry::RetryConfig, timeout::TimeoutConfig};
+
+/// Standard mode: throttling, 5xx and broken connections are tried again, with pauses that grow.
+#[must_use]
+pub fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(4)
+}
+
+/// Half a minute for all attempts at a request; none of them may use up the time of the others.
+#[must_use]
+pub fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(3))
+        .read_timeout(Duration::from_secs(10))
+        .operation_attempt_timeout(Duration::from_secs(12))
+        .operation_timeout(Duration::from_secs(30))
+        .build()
+}

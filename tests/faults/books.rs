@@ -1,0 +1,236 @@
+//! What was expected of a run against what became of it. Knows only what a subscriber, a mailbox and the parked queue hold.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    fmt::Write as _,
+};
+
+use serde_json::Value;
+
+use super::{
+    edge::Delivered,
+    kinds::{Hits, Kind},
+    world::World,
+};
+
+/// The title of the finding that a log is gone, which stands for all that was in it.
+const REMOVED: &str = "A CloudTrail log was removed";
+
+/// What the plain run found.
+pub(super) struct Expected {
+    findings: BTreeMap<String, ExpectedFinding>,
+}
+
+struct ExpectedFinding {
+    /// Where it is found: several logs may hold the same records.
+    keys: BTreeSet<String>,
+    /// A text that stands in whatever tells people of it.
+    told_by: String,
+    for_people: bool,
+}
+
+#[derive(Default)]
+pub(super) struct Books {
+    pub(super) runs: u64,
+    pub(super) invocations: u64,
+    pub(super) requests: u64,
+    pub(super) hits: Hits,
+    pub(super) delivered: Vec<Delivered>,
+    /// How many of them before the causes were removed.
+    pub(super) delivered_with_faults: usize,
+    /// Notices that were parked while there were faults, and those that are still when there are none.
+    pub(super) parked: Vec<usize>,
+    pub(super) parked_for_ever: Vec<usize>,
+    /// For each invocation: the notices that it handled, and where in `delivered` it began and ended.
+    pub(super) handled: Vec<(BTreeSet<usize>, usize, usize)>,
+    /// Logs that the fault removed.
+    pub(super) removed: HashSet<String>,
+    pub(super) wrong: Vec<String>,
+    pub(super) problems: Vec<String>,
+    counts: Counts,
+}
+
+#[derive(Default)]
+struct Counts {
+    expected: u64,
+    delivered: u64,
+    duplicated: u64,
+    parked: u64,
+    removed: u64,
+    lost: u64,
+    alerts: u64,
+    alerts_lost: u64,
+}
+
+fn text<'a>(finding: &'a Value, pointer: &str) -> &'a str {
+    finding.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn findings(delivered: &[Delivered]) -> impl Iterator<Item = &Value> {
+    delivered.iter().filter_map(|delivered| match delivered {
+        Delivered::Finding(finding) => Some(finding),
+        Delivered::Alert(_) => None,
+    })
+}
+
+fn is_removed(finding: &Value) -> bool {
+    text(finding, "/finding_info/title").starts_with(REMOVED)
+}
+
+impl Expected {
+    /// What a run without faults delivered, which had better be all that there is.
+    pub(super) fn of(world: &World, plain: &Books) -> Self {
+        assert_eq!(plain.wrong, [""; 0]);
+        let hopeless: BTreeSet<usize> = hopeless(world).collect();
+        assert_eq!(plain.parked.iter().copied().collect::<BTreeSet<_>>(), hopeless, "parked without a fault");
+        let mut findings: BTreeMap<String, ExpectedFinding> = BTreeMap::new();
+        for finding in self::findings(&plain.delivered) {
+            let id = text(finding, "/finding_info/uid").to_owned();
+            let target = text(finding, "/resources/0/uid");
+            let key = text(finding, "/unmapped/log/key").to_owned();
+            let about_target = target.starts_with("gr-");
+            let told_by = if about_target { target.to_owned() } else { key.clone() };
+            let for_people = finding["severity_id"].as_u64() >= Some(4);
+            let expected = findings.entry(id).or_insert(ExpectedFinding { keys: BTreeSet::new(), told_by, for_people });
+            expected.keys.insert(key);
+        }
+        Self { findings }
+    }
+}
+
+fn hopeless(world: &World) -> impl Iterator<Item = usize> {
+    world.notices.iter().enumerate().filter(|(_, notice)| notice.hopeless).map(|(at, _)| at)
+}
+
+impl Books {
+    /// Closes the books of one run.
+    pub(super) fn reconcile(&mut self, world: &World, expected: &Expected) {
+        self.runs = 1;
+        let parked: BTreeSet<&str> = self
+            .parked
+            .iter()
+            .filter_map(|notice| world.notices.get(*notice))
+            .flat_map(|notice| notice.keys.iter().map(String::as_str))
+            .collect();
+        let still_parked: BTreeSet<usize> = self.parked_for_ever.iter().copied().collect();
+        let hopeless: BTreeSet<usize> = hopeless(world).collect();
+        if still_parked != hopeless {
+            self.problems.push(format!("parked without a cause: {still_parked:?}, and not {hopeless:?}"));
+        }
+        let (with_faults, _) = self.delivered.split_at(self.delivered_with_faults);
+        let ids = |delivered: &[Delivered]| -> BTreeSet<String> {
+            findings(delivered).map(|finding| text(finding, "/finding_info/uid").to_owned()).collect()
+        };
+        let (before, after) = (ids(with_faults), ids(&self.delivered));
+        let told_gone: BTreeSet<&str> = findings(&self.delivered)
+            .filter(|finding| is_removed(finding))
+            .map(|finding| text(finding, "/unmapped/log/key"))
+            .collect();
+        for (id, finding) in &expected.findings {
+            self.counts.expected += 1;
+            let gone = finding.keys.iter().all(|key| self.removed.contains(key) && told_gone.contains(key.as_str()));
+            let is_parked = finding.keys.iter().any(|key| parked.contains(key.as_str()));
+            if before.contains(id) {
+                self.counts.delivered += 1;
+            } else if gone {
+                self.counts.removed += 1;
+            } else if is_parked && after.contains(id) {
+                self.counts.parked += 1;
+            } else {
+                self.counts.lost += 1;
+                let what = if is_parked { "parked, and lost when it was moved back" } else { "lost" };
+                self.problems.push(format!("finding {id} of {:?} was {what}", finding.keys));
+            }
+            if finding.for_people && after.contains(id) {
+                self.counts.alerts += 1;
+                // Whoever could not be told before the log was removed is told that it was.
+                let told_gone = gone && finding.keys.iter().any(|key| self.people_read(key));
+                if !told_gone && !self.people_know(world, finding) {
+                    self.counts.alerts_lost += 1;
+                    self.problems.push(format!("nobody was told of finding {id} of {:?}", finding.keys));
+                }
+            }
+        }
+        // A finding that the plain run does not know is a part of a log, or has an id that is not stable.
+        for finding in findings(&self.delivered) {
+            let id = text(finding, "/finding_info/uid");
+            let removed = is_removed(finding) && self.removed.contains(text(finding, "/unmapped/log/key"));
+            if !expected.findings.contains_key(id) && !removed {
+                let title = text(finding, "/finding_info/title");
+                self.problems.push(format!("finding {id} ({title}) is none of the plain run's"));
+            }
+        }
+        let all = findings(&self.delivered).count();
+        self.counts.duplicated += (all - after.len()) as u64;
+        let wrong = std::mem::take(&mut self.wrong);
+        self.problems.extend(wrong);
+    }
+
+    fn people_read(&self, what: &str) -> bool {
+        self.delivered.iter().any(|delivered| matches!(delivered, Delivered::Alert(text) if text.contains(what)))
+    }
+
+    /// Whether an alert tells of a finding, by name or among those that it only counts.
+    fn people_know(&self, world: &World, finding: &ExpectedFinding) -> bool {
+        self.handled.iter().any(|(notices, began, ended)| {
+            let handled = notices.iter().filter_map(|notice| world.notices.get(*notice));
+            let concerned = handled.flat_map(|notice| &notice.keys).any(|key| finding.keys.contains(key));
+            self.delivered.get(*began..*ended).unwrap_or_default().iter().any(|delivered| match delivered {
+                Delivered::Alert(text) => {
+                    text.contains(&finding.told_by) || (concerned && text.contains("more findings are not told here"))
+                }
+                Delivered::Finding(_) => false,
+            })
+        })
+    }
+
+    /// Adds the books of other runs.
+    pub(super) fn add(&mut self, other: Self) {
+        self.runs += other.runs;
+        self.invocations += other.invocations;
+        self.requests += other.requests;
+        for (kind, count) in other.hits {
+            *self.hits.entry(kind).or_default() += count;
+        }
+        self.problems.extend(other.problems);
+        let (counts, others) = (&mut self.counts, other.counts);
+        counts.expected += others.expected;
+        counts.delivered += others.delivered;
+        counts.duplicated += others.duplicated;
+        counts.parked += others.parked;
+        counts.removed += others.removed;
+        counts.lost += others.lost;
+        counts.alerts += others.alerts;
+        counts.alerts_lost += others.alerts_lost;
+    }
+
+    pub(super) fn report(&self, seed: u64) -> String {
+        let counts = &self.counts;
+        let injected: u64 = self.hits.values().sum();
+        let mut report = format!(
+            "fault bench, seed {seed}: {} runs, {} invocations, {} requests, {injected} faults of {} kinds\n",
+            self.runs,
+            self.invocations,
+            self.requests,
+            self.hits.len()
+        );
+        for kind in Kind::ALL {
+            let hits = self.hits.get(&kind).copied().unwrap_or_default();
+            writeln!(report, "  {:<24}{hits:>9}", format!("{kind:?}")).unwrap();
+        }
+        for (what, count) in [
+            ("findings expected", counts.expected),
+            ("  delivered", counts.delivered),
+            ("  parked, then delivered", counts.parked),
+            ("  log removed, and told", counts.removed),
+            ("  LOST", counts.lost),
+            ("duplicates delivered", counts.duplicated),
+            ("findings for people", counts.alerts),
+            ("  NOBODY TOLD", counts.alerts_lost),
+            ("problems", self.problems.len() as u64),
+        ] {
+            writeln!(report, "{what:<26}{count:>9}").unwrap();
+        }
+        report
+    }
+}

@@ -1,0 +1,94 @@
+//! Which faults a run meets, and when: drawn from the run's seed. Knows nothing of what they do.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use super::kinds::{Hits, Kind, Place};
+
+/// A fault, and the requests that it strikes.
+#[derive(Debug, Clone)]
+pub(super) struct Fault {
+    pub(super) kind: Kind,
+    /// Requests to its place that pass before it begins.
+    skip: u32,
+    /// Requests that it strikes then.
+    times: u32,
+    /// When it is over, on the run's clock.
+    until: Duration,
+    /// The one log that it concerns; any if there is none.
+    log: Option<String>,
+    /// Which of a batch's entries, and whether its minimal form is refused as well.
+    pub(super) entry: usize,
+    pub(super) minimal_too: bool,
+}
+
+/// The faults of a run, used up as they strike.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Plan {
+    faults: Vec<Fault>,
+    pub(super) hits: Hits,
+}
+
+impl Plan {
+    /// The first fault is of the kind `first`, so that a bench of enough runs meets every kind; up to three others follow.
+    pub(super) fn draw(rng: &mut Rng, first: Kind, kinds: &[Kind], logs: &[String]) -> Self {
+        let others = rng.usize(0..=3);
+        let mut faults = vec![Fault::draw(rng, first, logs, true)];
+        for _ in 0..others {
+            let kind = kinds[rng.usize(..kinds.len())];
+            faults.push(Fault::draw(rng, kind, logs, false));
+        }
+        Self { faults, hits: Hits::new() }
+    }
+
+    /// The fault that strikes a request to this place now, if any does.
+    pub(super) fn strike(&mut self, place: Place, log: Option<&str>, now: Duration) -> Option<Fault> {
+        for fault in &mut self.faults {
+            let there = fault.kind.place() == place || (fault.kind.place() == Place::Sns && place == Place::Batch);
+            let concerned = fault.log.is_none() || place != Place::S3 || fault.log.as_deref() == log;
+            if !there || !concerned || fault.times == 0 || now >= fault.until {
+                continue;
+            }
+            if fault.skip > 0 {
+                fault.skip -= 1;
+                continue;
+            }
+            fault.times -= 1;
+            return Some(fault.clone());
+        }
+        None
+    }
+
+    pub(super) fn count(&mut self, kind: Kind) {
+        *self.hits.entry(kind).or_default() += 1;
+    }
+
+    /// Everything works from now on.
+    pub(super) fn end(&mut self) {
+        self.faults.clear();
+    }
+}
+
+impl Fault {
+    fn draw(rng: &mut Rng, kind: Kind, logs: &[String], at_once: bool) -> Self {
+        // Most faults are over soon, some last for hours, and a few for longer than anything is retried.
+        let (times, until) = match rng.u32(0..100) {
+            0..60 => (rng.u32(1..=3), Duration::MAX),
+            60..85 => (rng.u32(4..=20), Duration::MAX),
+            85..98 => (u32::MAX, Duration::from_secs(rng.u64(60..3 * 3_600))),
+            _ => (u32::MAX, Duration::MAX),
+        };
+        // A process that is always killed at once has no model in Lambda, nor has a queue that delivers without end.
+        let times = if kind.kills() || kind.place() == Place::Invocation { times.min(3) } else { times };
+        Self {
+            kind,
+            skip: if at_once { 0 } else { rng.u32(0..4) },
+            times,
+            until,
+            log: (!logs.is_empty() && rng.bool()).then(|| logs[rng.usize(..logs.len())].clone()),
+            entry: rng.usize(0..10),
+            minimal_too: rng.u32(0..4) == 0,
+        }
+    }
+}
