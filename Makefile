@@ -49,7 +49,7 @@ test: needs-python .venv/tests/.done .venv/sigma/.done bootstrap ## Run every te
 
 # The same bench as in `test`, for longer. SEED=2 draws other runs; RUNS=1000 fewer.
 faults: needs-python .venv/tests/.done bootstrap ## Inject faults at every edge, 5,000 times, and see that nothing is lost: [RUNS=…] [SEED=…]
-	BEDROCK_AUDIT_FAULT_RUNS=$(or $(RUNS),5000) \
+	BEDROCK_AUDIT_FAULT_RUNS=$(or $(RUNS),5000) BEDROCK_AUDIT_FAULT_PROCESS_RUNS=60 \
 		BEDROCK_AUDIT_FAULT_SEED=$(or $(SEED),1) \
 		BEDROCK_AUDIT_BOOTSTRAP=$(BOOTSTRAP) BEDROCK_AUDIT_PYTHON=$(TESTS_VENV)/bin/python \
 		cargo test --package bedrock-audit-tests --locked -- --nocapture --test-threads 1 faults::

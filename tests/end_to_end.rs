@@ -30,14 +30,14 @@ fn prepared(name: &str) -> String {
 }
 
 /// A helper in Python that says where it listens on its first line, and ends when its stdin is closed.
-struct Helper {
+pub(crate) struct Helper {
     said: Value,
     _stdin: ChildStdin,
     child: Child,
 }
 
 impl Helper {
-    fn start(script: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(script: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(prepared("BEDROCK_AUDIT_PYTHON"));
         command
             .arg(repository(script))
@@ -57,6 +57,13 @@ impl Helper {
     }
 }
 
+impl Helper {
+    /// What it said on its first line.
+    pub(crate) fn said(&self) -> &Value {
+        &self.said
+    }
+}
+
 impl Drop for Helper {
     fn drop(&mut self) {
         self.child.kill().ok();
@@ -69,10 +76,15 @@ static AWS: LazyLock<Helper> = LazyLock::new(|| Helper::start("tests/local/local
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 fn aws() -> SdkConfig {
+    aws_at(AWS.said["endpoint"].as_str().unwrap())
+}
+
+/// A local AWS at this URL.
+pub(crate) fn aws_at(endpoint: &str) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(REGION))
-        .endpoint_url(AWS.said["endpoint"].as_str().unwrap())
+        .endpoint_url(endpoint)
         .credentials_provider(aws_sdk_s3::config::SharedCredentialsProvider::new(Credentials::for_tests()))
         .build()
 }
@@ -208,7 +220,8 @@ impl Stack {
     }
 }
 
-async fn subscribe(sns: &aws_sdk_sns::Client, topic: &str, queue: &str, attributes: &[(&str, &str)]) {
+/// Subscribes a queue to a topic.
+pub(crate) async fn subscribe(sns: &aws_sdk_sns::Client, topic: &str, queue: &str, attributes: &[(&str, &str)]) {
     let mut request =
         sns.subscribe().topic_arn(topic).protocol("sqs").endpoint(format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}"));
     for (name, value) in attributes {

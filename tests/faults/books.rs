@@ -10,6 +10,8 @@ use serde_json::Value;
 use super::{
     edge::Delivered,
     kinds::{Hits, Kind},
+    lambda::Handled,
+    plan::Plan,
     world::World,
 };
 
@@ -31,8 +33,8 @@ struct ExpectedFinding {
 
 #[derive(Default)]
 pub(super) struct Books {
-    pub(super) runs: u64,
-    pub(super) invocations: u64,
+    runs: u64,
+    invocations: u64,
     pub(super) requests: u64,
     pub(super) hits: Hits,
     pub(super) delivered: Vec<Delivered>,
@@ -41,8 +43,8 @@ pub(super) struct Books {
     /// Notices that were parked while there were faults, and those that are still when there are none.
     pub(super) parked: Vec<usize>,
     pub(super) parked_for_ever: Vec<usize>,
-    /// For each invocation: the notices that it handled, and where in `delivered` it began and ended.
-    pub(super) handled: Vec<(BTreeSet<usize>, usize, usize)>,
+    /// Every invocation.
+    pub(super) handled: Vec<Handled>,
     /// Logs that the fault removed.
     pub(super) removed: HashSet<String>,
     pub(super) wrong: Vec<String>,
@@ -67,10 +69,7 @@ fn text<'a>(finding: &'a Value, pointer: &str) -> &'a str {
 }
 
 fn findings(delivered: &[Delivered]) -> impl Iterator<Item = &Value> {
-    delivered.iter().filter_map(|delivered| match delivered {
-        Delivered::Finding(finding) => Some(finding),
-        Delivered::Alert(_) => None,
-    })
+    delivered.iter().filter_map(Delivered::finding)
 }
 
 fn is_removed(finding: &Value) -> bool {
@@ -105,7 +104,7 @@ fn hopeless(world: &World) -> impl Iterator<Item = usize> {
 impl Books {
     /// Closes the books of one run.
     pub(super) fn reconcile(&mut self, world: &World, expected: &Expected) {
-        self.runs = 1;
+        (self.runs, self.invocations) = (1, self.handled.len() as u64);
         let parked: BTreeSet<&str> = self
             .parked
             .iter()
@@ -172,10 +171,11 @@ impl Books {
 
     /// Whether an alert tells of a finding, by name or among those that it only counts.
     fn people_know(&self, world: &World, finding: &ExpectedFinding) -> bool {
-        self.handled.iter().any(|(notices, began, ended)| {
-            let handled = notices.iter().filter_map(|notice| world.notices.get(*notice));
+        self.handled.iter().any(|invocation| {
+            let handled = invocation.notices.iter().filter_map(|notice| world.notices.get(*notice));
             let concerned = handled.flat_map(|notice| &notice.keys).any(|key| finding.keys.contains(key));
-            self.delivered.get(*began..*ended).unwrap_or_default().iter().any(|delivered| match delivered {
+            self.delivered.get(invocation.delivered.clone()).unwrap_or_default().iter().any(|delivered| match delivered
+            {
                 Delivered::Alert(text) => {
                     text.contains(&finding.told_by) || (concerned && text.contains("more findings are not told here"))
                 }
@@ -204,18 +204,25 @@ impl Books {
         counts.alerts_lost += others.alerts_lost;
     }
 
-    pub(super) fn report(&self, seed: u64) -> String {
+    /// Says of every problem in which run it was, and with which faults.
+    pub(super) fn blame(&mut self, number: u64, seed: u64, plan: &Plan) {
+        for problem in &mut self.problems {
+            *problem = format!("run {number} of seed {seed}: {problem} ({plan:?})");
+        }
+    }
+
+    pub(super) fn report(&self, what: &str, seed: u64, kinds: &[Kind]) -> String {
         let counts = &self.counts;
         let injected: u64 = self.hits.values().sum();
         let mut report = format!(
-            "fault bench, seed {seed}: {} runs, {} invocations, {} requests, {injected} faults of {} kinds\n",
+            "fault bench, {what}, seed {seed}: {} runs, {} invocations, {} requests, {injected} faults of {} kinds\n",
             self.runs,
             self.invocations,
             self.requests,
             self.hits.len()
         );
-        for kind in Kind::ALL {
-            let hits = self.hits.get(&kind).copied().unwrap_or_default();
+        for kind in kinds {
+            let hits = self.hits.get(kind).copied().unwrap_or_default();
             writeln!(report, "  {:<24}{hits:>9}", format!("{kind:?}")).unwrap();
         }
         for (what, count) in [

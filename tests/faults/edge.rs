@@ -64,6 +64,15 @@ pub(super) enum Delivered {
     Alert(String),
 }
 
+impl Delivered {
+    pub(super) fn finding(&self) -> Option<&Value> {
+        match self {
+            Self::Finding(finding) => Some(finding),
+            Self::Alert(_) => None,
+        }
+    }
+}
+
 /// What stands behind the faults: this process's own memory, or another AWS.
 pub(super) trait Aws: Send + Sync {
     fn get(&self, path: &str) -> Answer;
@@ -244,7 +253,7 @@ struct Entry {
 const MEMBER: &str = "PublishBatchRequestEntries.member.";
 
 /// The number of the member that a parameter belongs to.
-fn number(name: &str) -> Option<usize> {
+pub(super) fn number(name: &str) -> Option<usize> {
     name.strip_prefix(MEMBER)?.split('.').next()?.parse().ok()
 }
 

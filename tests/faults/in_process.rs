@@ -2,7 +2,7 @@
 //! requests end in a function call instead of a socket.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::VecDeque,
     fmt, io,
     pin::Pin,
     sync::Arc,
@@ -41,7 +41,7 @@ use crate::samples::{BUCKET, NOW_MS};
 
 use super::{
     edge::{Answer, Edge, End, Memory, Reply, Request},
-    kinds::{Kind, Place},
+    kinds::Kind,
     lambda::{Function, Outcome},
 };
 
@@ -157,23 +157,11 @@ pub(super) struct InProcess {
     took: Duration,
     /// What was wrong with an invocation, whatever it answered.
     pub(super) wrong: Vec<String>,
-    /// For each notice, the places in what was delivered where an invocation of it began and ended.
-    pub(super) invocations: Vec<(BTreeSet<usize>, usize, usize)>,
-    began: usize,
 }
 
 impl InProcess {
     pub(super) fn new(edge: Arc<Edge<Memory>>, timeout: Duration) -> Self {
-        Self {
-            edge,
-            killed: Arc::new(Notify::new()),
-            warm: None,
-            timeout,
-            took: Duration::ZERO,
-            wrong: Vec::new(),
-            invocations: Vec::new(),
-            began: 0,
-        }
+        Self { edge, killed: Arc::new(Notify::new()), warm: None, timeout, took: Duration::ZERO, wrong: Vec::new() }
     }
 
     /// As `main` of the detector does it, but for where requests end.
@@ -210,7 +198,6 @@ impl InProcess {
 
 impl Function for InProcess {
     async fn invoke(&mut self, payload: &Value) -> Outcome {
-        self.began = self.edge.state().delivered.len();
         let detector = self.warm.take().unwrap_or_else(|| self.cold_start());
         let started = Instant::now();
         let ended = tokio::select! {
@@ -238,23 +225,6 @@ impl Function for InProcess {
             Ok(answer) => Outcome::Answered(answer),
             Err(Failed(problems)) => Outcome::Failed(problems.join("; ")),
         }
-    }
-
-    fn strikes(&mut self) -> Option<Kind> {
-        let mut state = self.edge.state();
-        let now = state.now;
-        let fault = state.plan.strike(Place::Invocation, None, now)?;
-        state.plan.count(fault.kind);
-        Some(fault.kind)
-    }
-
-    fn clock(&mut self, now: Duration) {
-        self.edge.state().now = now;
-    }
-
-    fn handled(&mut self, notices: &BTreeSet<usize>) {
-        let ended = self.edge.state().delivered.len();
-        self.invocations.push((notices.clone(), self.began, ended));
     }
 
     fn took(&self) -> Duration {

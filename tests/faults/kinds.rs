@@ -129,6 +129,17 @@ impl Kind {
         }
     }
 
+    /// Whether the request seems to last for ever.
+    pub(super) fn stalls(self) -> bool {
+        matches!(
+            self,
+            Self::S3StallsBeforeAnswer
+                | Self::S3StallsMidBody
+                | Self::SnsStallsBeforeTaking
+                | Self::SnsStallsAfterTaking
+        )
+    }
+
     /// Whether the process ends of it.
     pub(super) fn kills(self) -> bool {
         matches!(self, Self::KilledBeforePublish | Self::KilledAfterPublish | Self::FunctionTimeout)

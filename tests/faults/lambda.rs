@@ -1,14 +1,17 @@
 //! What stands around the function in `template.yaml`: asynchronous invocation with its retries and on-failure destination,
-//! and the queues that are read for it. Knows neither what the function does nor what it is told.
+//! and the queues that are read for it. Knows not what the function does, and of the edge only what strikes Lambda itself.
 
-use std::{collections::BTreeSet, fs, time::Duration};
+use std::{collections::BTreeSet, fs, ops::Range, time::Duration};
 
 use fastrand::Rng;
 use serde_json::{Value, json};
 
 use crate::samples::repository;
 
-use super::kinds::Kind;
+use super::{
+    edge::{Aws, Edge},
+    kinds::{Kind, Place},
+};
 
 /// What came of an invocation.
 #[derive(Debug)]
@@ -24,17 +27,17 @@ pub(super) enum Outcome {
 pub(super) trait Function {
     async fn invoke(&mut self, payload: &Value) -> Outcome;
 
-    /// Whether an invocation meets a fault of this kind, which concerns what Lambda itself does.
-    fn strikes(&mut self) -> Option<Kind>;
-
-    /// The run's clock moved to this time.
-    fn clock(&mut self, now: Duration);
-
-    /// These notices were handled by the invocation that has just ended.
-    fn handled(&mut self, notices: &BTreeSet<usize>);
-
     /// How long the last invocation took.
     fn took(&self) -> Duration;
+}
+
+/// What an invocation was about, and what was delivered while it ran.
+#[derive(Debug)]
+pub(super) struct Handled {
+    /// Its notices, by their numbers.
+    pub(super) notices: BTreeSet<usize>,
+    /// Places in the list of all that was delivered.
+    pub(super) delivered: Range<usize>,
 }
 
 /// The numbers of the template for one of its timeouts.
@@ -106,7 +109,8 @@ const NOTIFICATION_BATCH: usize = 10;
 const NOTIFICATION_RECEIVES: u32 = 5;
 const RETRY_BATCH: usize = 1;
 
-pub(super) struct Lambda {
+pub(super) struct Lambda<'e, A> {
+    edge: &'e Edge<A>,
     numbers: Numbers,
     rng: Rng,
     now: Duration,
@@ -115,7 +119,7 @@ pub(super) struct Lambda {
     notification_queue: Vec<Message>,
     retry_queue: Vec<Message>,
     pub(super) parked: Vec<Message>,
-    pub(super) invocations: u64,
+    pub(super) handled: Vec<Handled>,
 }
 
 /// Where the next thing happens.
@@ -126,9 +130,10 @@ enum Source {
     RetryQueue,
 }
 
-impl Lambda {
-    pub(super) fn new(numbers: Numbers, rng: Rng) -> Self {
+impl<'e, A: Aws> Lambda<'e, A> {
+    pub(super) fn new(edge: &'e Edge<A>, numbers: Numbers, rng: Rng) -> Self {
         Self {
+            edge,
             numbers,
             rng,
             now: Duration::ZERO,
@@ -137,7 +142,7 @@ impl Lambda {
             notification_queue: Vec::new(),
             retry_queue: Vec::new(),
             parked: Vec::new(),
-            invocations: 0,
+            handled: Vec::new(),
         }
     }
 
@@ -162,7 +167,7 @@ impl Lambda {
     pub(super) async fn run(&mut self, function: &mut impl Function) {
         while let Some((source, due)) = self.next() {
             self.now = self.now.max(due);
-            function.clock(self.now);
+            self.edge.state().now = self.now;
             match source {
                 Source::Asynchronous => self.asynchronously(function).await,
                 Source::NotificationQueue => self.poll_queue(source, NOTIFICATION_BATCH, function).await,
@@ -189,14 +194,28 @@ impl Lambda {
         .min_by_key(|(_, due)| *due)
     }
 
+    /// Invokes the function, and answers besides what becomes of its answer.
+    async fn invoke(
+        &mut self,
+        function: &mut impl Function,
+        payload: &Value,
+        notices: BTreeSet<usize>,
+    ) -> (Outcome, Option<Kind>) {
+        let began = self.edge.state().delivered.len();
+        let outcome = function.invoke(payload).await;
+        let mut state = self.edge.state();
+        self.handled.push(Handled { notices, delivered: began..state.delivered.len() });
+        let now = state.now;
+        let strikes = state.plan.strike(Place::Invocation, None, now).map(|fault| fault.kind);
+        strikes.into_iter().for_each(|kind| state.plan.count(kind));
+        (outcome, strikes)
+    }
+
     async fn asynchronously(&mut self, function: &mut impl Function) {
         let at = (0..self.asynchronous.len()).min_by_key(|at| self.asynchronous[*at].due).unwrap();
         let mut message = self.asynchronous.swap_remove(at);
-        self.invocations += 1;
         message.attempts += 1;
-        let outcome = function.invoke(&message.body).await;
-        function.handled(&BTreeSet::from([message.notice]));
-        let strikes = function.strikes();
+        let (outcome, strikes) = self.invoke(function, &message.body, BTreeSet::from([message.notice])).await;
         let problem = match outcome {
             Outcome::Answered(_) if strikes == Some(Kind::AnswerLost) => "Runtime exited without an answer".to_owned(),
             Outcome::Answered(_) => {
@@ -259,10 +278,8 @@ impl Lambda {
                 })
             })
             .collect();
-        self.invocations += 1;
-        let outcome = function.invoke(&json!({ "Records": records })).await;
-        function.handled(&batch.iter().map(|message| message.notice).collect());
-        let strikes = function.strikes();
+        let notices = batch.iter().map(|message| message.notice).collect();
+        let (outcome, strikes) = self.invoke(function, &json!({ "Records": records }), notices).await;
         let failed = match outcome {
             Outcome::Answered(_) if strikes == Some(Kind::AnswerLost) => None,
             Outcome::Answered(answer) => named(&answer, &batch),

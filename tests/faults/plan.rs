@@ -32,12 +32,16 @@ pub(super) struct Plan {
 
 impl Plan {
     /// The first fault is of the kind `first`, so that a bench of enough runs meets every kind; up to three others follow.
-    pub(super) fn draw(rng: &mut Rng, first: Kind, kinds: &[Kind], logs: &[String]) -> Self {
+    /// With `passing`, each is over after three requests.
+    pub(super) fn draw(rng: &mut Rng, first: Kind, kinds: &[Kind], logs: &[String], passing: bool) -> Self {
         let others = rng.usize(0..=3);
-        let mut faults = vec![Fault::draw(rng, first, logs, true)];
+        let mut faults = vec![Fault::draw(rng, first, logs, 0)];
         for _ in 0..others {
-            let kind = kinds[rng.usize(..kinds.len())];
-            faults.push(Fault::draw(rng, kind, logs, false));
+            let (kind, skip) = (kinds[rng.usize(..kinds.len())], rng.u32(0..4));
+            faults.push(Fault::draw(rng, kind, logs, skip));
+        }
+        if passing {
+            faults.iter_mut().for_each(|fault| fault.times = fault.times.min(3));
         }
         Self { faults, hits: Hits::new() }
     }
@@ -71,7 +75,7 @@ impl Plan {
 }
 
 impl Fault {
-    fn draw(rng: &mut Rng, kind: Kind, logs: &[String], at_once: bool) -> Self {
+    fn draw(rng: &mut Rng, kind: Kind, logs: &[String], skip: u32) -> Self {
         // Most faults are over soon, some last for hours, and a few for longer than anything is retried.
         let (times, until) = match rng.u32(0..100) {
             0..60 => (rng.u32(1..=3), Duration::MAX),
@@ -83,7 +87,7 @@ impl Fault {
         let times = if kind.kills() || kind.place() == Place::Invocation { times.min(3) } else { times };
         Self {
             kind,
-            skip: if at_once { 0 } else { rng.u32(0..4) },
+            skip,
             times,
             until,
             log: (!logs.is_empty() && rng.bool()).then(|| logs[rng.usize(..logs.len())].clone()),
