@@ -4,7 +4,10 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
     fs,
-    sync::Mutex,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -38,9 +41,20 @@ pub(crate) enum Get {
 pub(crate) struct MemoryBucket {
     objects: Mutex<HashMap<String, VecDeque<Get>>>,
     asked: Mutex<Vec<ObjectEvent>>,
+    open: Arc<AtomicUsize>,
+    most_open: AtomicUsize,
 }
 
-pub(crate) struct MemoryBody(VecDeque<Result<Bytes, Option<FetchError>>>);
+pub(crate) struct MemoryBody {
+    pieces: VecDeque<Result<Bytes, Option<FetchError>>>,
+    open: Arc<AtomicUsize>,
+}
+
+impl Drop for MemoryBody {
+    fn drop(&mut self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 impl LogBucket for &MemoryBucket {
     type Body = MemoryBody;
@@ -62,13 +76,17 @@ impl LogBucket for &MemoryBucket {
             Get::StallsAfter(bytes, at) => (bytes[..at].to_vec(), Some(Err(None))),
         };
         let pieces = bytes.chunks(1_000).map(|piece| Ok(Bytes::copy_from_slice(piece)));
-        Ok(MemoryBody(pieces.chain(end).collect()))
+        let open = self.open.fetch_add(1, Ordering::Relaxed) + 1;
+        self.most_open.fetch_max(open, Ordering::Relaxed);
+        Ok(MemoryBody { pieces: pieces.chain(end).collect(), open: self.open.clone() })
     }
 }
 
 impl LogBody for MemoryBody {
     async fn next(&mut self) -> Result<Option<Bytes>, FetchError> {
-        match self.0.pop_front() {
+        // As from a network, where others have their turn meanwhile.
+        tokio::task::yield_now().await;
+        match self.pieces.pop_front() {
             None => Ok(None),
             Some(Ok(bytes)) => Ok(Some(bytes)),
             Some(Err(Some(error))) => Err(error),
@@ -83,6 +101,8 @@ pub(crate) struct MemoryTopics {
     alerts: Mutex<Vec<Vec<String>>>,
     refuse_findings: bool,
     refuse_alerts: bool,
+    /// Findings of this log are never taken nor refused.
+    hang_for: Option<String>,
     alerts_hang: bool,
     findings_hang: bool,
     answers_nothing: bool,
@@ -90,7 +110,8 @@ pub(crate) struct MemoryTopics {
 
 impl Publisher for &MemoryTopics {
     async fn publish(&self, findings: &[Finding]) -> Vec<Result<(), String>> {
-        if self.findings_hang {
+        let hangs = |finding: &Finding| self.hang_for.as_ref() == Some(&finding.log.key);
+        if self.findings_hang || findings.iter().any(hangs) {
             std::future::pending::<()>().await;
         }
         if self.refuse_findings {
@@ -269,6 +290,68 @@ async fn from_a_queue_only_what_failed_is_given_back() {
     let Ledger { items, items_failed, test_events, logs, .. } = invocation.ledger;
     assert_eq!((items, items_failed, test_events), (5, 2, 1));
     assert_eq!((logs.audited, logs.failed, logs.gone), (1, 1, 1));
+}
+
+#[tokio::test]
+async fn of_a_hundred_messages_exactly_the_three_bad_ones_are_given_back() {
+    let bench = Bench::default();
+    let names: Vec<String> = (0..100).map(|n| format!("m{n}")).collect();
+    for (n, name) in names.iter().enumerate() {
+        let bytes =
+            log(&[delete_guardrail(0, &json!({"eventID": name, "requestParameters": {"guardrailIdentifier": name}}))]);
+        bench.put(name, [if n == 41 { Get::Failed } else { Get::Whole(bytes) }]);
+    }
+    let body = |name: &str| match name {
+        "m7" => json!("not json"),
+        "m99" => json!({"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": {}}]}),
+        name => s3(&[name]),
+    };
+    let messages: Vec<(&str, Value)> = names.iter().map(|name| (name.as_str(), body(name))).collect();
+    let invocation = bench.wake(sqs(&messages)).await;
+    assert_eq!(given_back(&invocation), ["m7", "m41", "m99"]);
+    assert_eq!((bench.titles().len(), invocation.ledger.items, invocation.ledger.items_failed), (97, 100, 3));
+}
+
+/// Memory is bounded by it, and time: some at once, and never more.
+#[tokio::test]
+async fn logs_are_fetched_side_by_side_and_never_more_than_four() {
+    let bench = Bench::default();
+    let names: Vec<String> = (0..20).map(|n| format!("log-{n}")).collect();
+    names.iter().for_each(|name| bench.put(name, [Get::Whole(log(&[ordinary(1)]))]));
+    let ledger = bench.wake(s3(&names.iter().map(String::as_str).collect::<Vec<_>>())).await.ledger;
+    assert_eq!((ledger.logs.audited, bench.bucket.most_open.load(Ordering::Relaxed)), (20, 4));
+}
+
+/// A log whose findings nobody takes holds up no other, and it alone comes again.
+#[tokio::test(start_paused = true)]
+async fn the_publish_of_one_log_waits_for_no_other() {
+    let mut bench = Bench::default();
+    let of = |name: &str| {
+        log(&[delete_guardrail(1, &json!({"eventID": name, "requestParameters": {"guardrailIdentifier": name}}))])
+    };
+    let names = ["stuck", "b", "c", "d", "e", "f"];
+    names.iter().for_each(|name| bench.put(name, [Get::Whole(of(name))]));
+    bench.topics.hang_for = Some(key("stuck"));
+    let messages: Vec<(&str, Value)> = names.iter().map(|name| (*name, s3(&[name]))).collect();
+    let invocation = bench.handler().handle(sqs(&messages), Duration::from_secs(60)).await;
+    assert_eq!(invocation.ledger.imbalances(), Vec::<String>::new());
+    assert_eq!(given_back(&invocation), ["stuck"]);
+    assert_eq!((bench.titles().len(), bench.alerts().len()), (5, 1));
+}
+
+/// Records of a log that is not whole tell nothing yet: a group of them could still grow.
+#[tokio::test(start_paused = true)]
+async fn of_a_log_that_there_is_no_time_to_read_nothing_is_published() {
+    let records: Vec<Value> = (0..400).map(|n| delete_guardrail(n, &json!({"x": n * 7_919}))).collect();
+    let bytes = log(&records);
+    let almost = bytes.len() - 1;
+    let bench = Bench::default();
+    bench.put("slow", [Get::StallsAfter(bytes, almost)]);
+    let started = tokio::time::Instant::now();
+    let Invocation { answer, ledger, .. } = bench.handler().handle(s3(&["slow"]), Duration::from_secs(30)).await;
+    assert!(started.elapsed() < Duration::from_secs(30), "Lambda would have ended it");
+    assert!(answer.unwrap_err().to_string().contains("there was no time left"));
+    assert_eq!((bench.titles().len(), ledger.logs.failed, ledger.records.total), (0, 1, 0));
 }
 
 #[tokio::test]

@@ -82,6 +82,11 @@ impl Expected {
         assert_eq!(plain.wrong, [""; 0]);
         let hopeless: BTreeSet<usize> = hopeless(world).collect();
         assert_eq!(plain.parked.iter().copied().collect::<BTreeSet<_>>(), hopeless, "parked without a fault");
+        // What the core finds in the logs alone: a corridor that loses something even without a fault is no measure.
+        let alone: BTreeSet<String> = world.found_alone().collect();
+        let found: BTreeSet<String> =
+            self::findings(&plain.delivered).map(|finding| text(finding, "/finding_info/uid").to_owned()).collect();
+        assert_eq!(found, alone, "lost without a fault");
         let mut findings: BTreeMap<String, ExpectedFinding> = BTreeMap::new();
         for finding in self::findings(&plain.delivered) {
             let id = text(finding, "/finding_info/uid").to_owned();

@@ -3,10 +3,11 @@
 
 use std::collections::HashMap;
 
+use detection::{audit::Audit, delivered_log::Encoding, finding::Log};
 use fastrand::Rng;
 use serde_json::{Value, json};
 
-use crate::samples::{BUCKET, delete_guardrail, key, log, ordinary};
+use crate::samples::{BUCKET, BUILTIN, LIMIT, NOW_MS, delete_guardrail, key, log, ordinary};
 
 use super::lambda::Way;
 
@@ -72,6 +73,19 @@ impl World {
             world.notices.push(Notice { body, keys: Vec::new(), hopeless: true });
         }
         world
+    }
+}
+
+impl World {
+    /// The ids of all findings in its logs, by the core alone.
+    pub(super) fn found_alone(&self) -> impl Iterator<Item = String> {
+        self.logs.iter().flat_map(|key| {
+            let (bytes, _) = &self.objects[&format!("/{BUCKET}/{key}")];
+            let log = Log { bucket: Some(BUCKET.to_owned()), key: key.clone(), read_at_ms: NOW_MS };
+            let mut audit = Audit::new(&BUILTIN, log, Encoding::Gzip, LIMIT);
+            audit.push(bytes);
+            audit.finish().findings.into_iter().map(|finding| finding.id)
+        })
     }
 }
 
