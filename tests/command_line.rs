@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Cargo puts the binaries of all members beside the folder of the tests.
-fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     let path = env::current_exe().unwrap().parent().unwrap().parent().unwrap().join("bedrock-audit");
     assert!(path.exists(), "{} is not built: run by `make test`", path.display());
     path

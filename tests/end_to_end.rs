@@ -72,7 +72,7 @@ impl Drop for Helper {
 }
 
 /// One local AWS for all tests; each has a bucket, topics and queues of its own. It ends with this process.
-static AWS: LazyLock<Helper> = LazyLock::new(|| Helper::start("tests/local/local_aws.py", &[], &[]));
+pub(crate) static AWS: LazyLock<Helper> = LazyLock::new(|| Helper::start("tests/local/local_aws.py", &[], &[]));
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 fn aws() -> SdkConfig {
@@ -90,27 +90,28 @@ pub(crate) fn aws_at(endpoint: &str) -> SdkConfig {
 }
 
 /// A bucket, two topics with a queue each, and the function.
-struct Stack {
-    bucket: String,
-    findings_topic: String,
+pub(crate) struct Stack {
+    pub(crate) bucket: String,
+    pub(crate) findings_topic: String,
     findings_queue: String,
-    alerts_queue: String,
+    pub(crate) alerts_topic: String,
+    pub(crate) alerts_queue: String,
     s3: aws_sdk_s3::Client,
     sns: aws_sdk_sns::Client,
-    sqs: aws_sdk_sqs::Client,
+    pub(crate) sqs: aws_sdk_sqs::Client,
     function: Helper,
     log: NamedTempFile,
 }
 
 /// What the function answered.
 #[derive(Debug)]
-struct Answer {
-    failed: bool,
+pub(crate) struct Answer {
+    pub(crate) failed: bool,
     body: Value,
 }
 
 impl Stack {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::named(None, &[]).await
     }
 
@@ -143,17 +144,17 @@ impl Stack {
         let bootstrap = prepared("BEDROCK_AUDIT_BOOTSTRAP");
         let arguments = ["--bootstrap", bootstrap.as_str(), "--log", log.path().to_str().unwrap()];
         let function = Helper::start("tests/local/local_lambda.py", &arguments, &set);
-        let [(findings_topic, findings_queue), (_, alerts_queue)] = <[_; 2]>::try_from(topics).unwrap();
-        Self { bucket, findings_topic, findings_queue, alerts_queue, s3, sns, sqs, function, log }
+        let [(findings_topic, findings_queue), (alerts_topic, alerts_queue)] = <[_; 2]>::try_from(topics).unwrap();
+        Self { bucket, findings_topic, findings_queue, alerts_topic, alerts_queue, s3, sns, sqs, function, log }
     }
 
-    async fn put(&self, key: &str, bytes: Vec<u8>) -> Option<String> {
+    pub(crate) async fn put(&self, key: &str, bytes: Vec<u8>) -> Option<String> {
         let body = aws_sdk_s3::primitives::ByteStream::from(bytes);
         self.s3.put_object().bucket(&self.bucket).key(key).body(body).send().await.unwrap().version_id
     }
 
     /// Invokes the function as Lambda's own callers do.
-    async fn wake(&self, event: &Value) -> Answer {
+    pub(crate) async fn wake(&self, event: &Value) -> Answer {
         let (url, event) = (self.function.said["invoke"].as_str().unwrap().to_owned(), event.to_string());
         tokio::task::spawn_blocking(move || {
             let mut response = ureq::post(&url).send(event).unwrap();
@@ -164,13 +165,13 @@ impl Stack {
         .unwrap()
     }
 
-    fn s3_event(&self, keys: &[&str]) -> Value {
+    pub(crate) fn s3_event(&self, keys: &[&str]) -> Value {
         let record = |key: &&str| json!({"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": self.bucket}, "object": {"key": key}}});
         json!({"Records": keys.iter().map(record).collect::<Vec<_>>()})
     }
 
     /// Everything that has arrived in a queue. Local SNS delivers before it answers, so nothing is still on its way.
-    async fn arrived(&self, queue: &str) -> Vec<Value> {
+    pub(crate) async fn arrived(&self, queue: &str) -> Vec<Value> {
         let mut bodies = Vec::new();
         loop {
             let request = self.sqs.receive_message().queue_url(queue).max_number_of_messages(10).wait_time_seconds(0);
@@ -187,7 +188,7 @@ impl Stack {
     }
 
     /// The findings that have arrived, each of them valid.
-    async fn findings(&self) -> Vec<Value> {
+    pub(crate) async fn findings(&self) -> Vec<Value> {
         let schema = OcsfSchema::load();
         let mut findings = Vec::new();
         for envelope in self.arrived(&self.findings_queue).await {
@@ -199,7 +200,7 @@ impl Stack {
         findings
     }
 
-    async fn titles(&self) -> Vec<String> {
+    pub(crate) async fn titles(&self) -> Vec<String> {
         let mut titles: Vec<String> = self
             .findings()
             .await
@@ -230,11 +231,11 @@ pub(crate) async fn subscribe(sns: &aws_sdk_sns::Client, topic: &str, queue: &st
     request.send().await.unwrap();
 }
 
-fn bad_log() -> Vec<u8> {
+pub(crate) fn bad_log() -> Vec<u8> {
     log(&[ordinary(1), delete_guardrail(2, &json!({})), ordinary(3)])
 }
 
-const DELETED: &str = "Bedrock guardrail deleted (success)";
+pub(crate) const DELETED: &str = "Bedrock guardrail deleted (success)";
 
 #[tokio::test]
 async fn every_notification_shape_wakes_it() {

@@ -16,6 +16,7 @@
 //! - [`stories`]: the attacks told in `events/stories`, step by step
 //! - [`ordinary_day`]: a day of work in twenty accounts is quiet, and no attack drowns in it
 //! - [`faults`]: faults at every edge, thousands of times, and whether anything was lost
+//! - [`replay`]: what was missed, driven through the same path by the command line
 //! - [`samples`]: records to test with; [`ocsf_schema`]: the judge of findings
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -35,6 +36,7 @@ mod ocsf_schema;
 mod ordinary_day;
 mod pages;
 mod publishing;
+mod replay;
 mod rules;
 mod samples;
 mod sigma;

@@ -1,4 +1,5 @@
-//! `bedrock-audit`: the same core as the Lambda's, on your own disk. Results on stdout, everything else on stderr.
+//! `bedrock-audit`: the same core as the Lambda's, on your own disk, and for what the Lambda missed. Results on stdout,
+//! everything else on stderr.
 
 mod catalogue;
 mod except;
@@ -7,6 +8,7 @@ mod explain;
 mod navigator;
 mod pages;
 mod problems;
+mod replay;
 mod rules;
 mod scan;
 mod table;
@@ -34,6 +36,12 @@ enum Command {
     ///
     /// Exit status: 0 nothing was found, 1 something was, 2 something could not be read (2 wins over 1).
     Scan(ScanArguments),
+    /// Drive what was missed through the detector: parked messages, or logs of the days when nobody listened
+    ///
+    /// It reads logs from S3, publishes findings and alerts to SNS, and takes the detector's environment variables
+    /// (FINDINGS_TOPIC_ARN, ALERTS_TOPIC_ARN, LOG_BUCKETS, RULES_URI, LISTS_URI and so on). A message is deleted only when
+    /// everything in it was handled. Exit status: 0 everything was handled, 2 something was not.
+    Replay(replay::ReplayArguments),
     /// Look at the rules
     #[command(subcommand)]
     Rules(RulesCommand),
@@ -168,6 +176,7 @@ fn main() -> ExitCode {
             Some(event_id) => explain::explain(event_id, &arguments),
             None => scan::scan(&arguments),
         },
+        Command::Replay(arguments) => replay::replay(&arguments),
         Command::Rules(RulesCommand::Except(arguments)) => except::except(&arguments),
         Command::Rules(RulesCommand::List { rules, lists, format }) => {
             rules::list(rules.as_deref(), lists.as_deref(), format)

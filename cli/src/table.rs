@@ -61,6 +61,19 @@ pub(crate) fn findings(findings: &[Finding], out: &mut impl Write) -> io::Result
     writeln!(out, "{table}")
 }
 
+/// What became of what was replayed: outcome, name, details; all of them harmless text.
+pub(crate) fn outcomes(rows: &[[String; 3]], out: &mut impl Write) -> io::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut table = table(&["outcome", "what", "details"]);
+    for [outcome, what, details] in rows {
+        let colour = if outcome == "failed" { Color::Red } else { Color::Reset };
+        table.add_row([Cell::new(outcome).fg(colour), Cell::new(what), Cell::new(details)]);
+    }
+    writeln!(out, "{table}")
+}
+
 /// The rules in force.
 pub(crate) fn rules(rule_set: &RuleSet, out: &mut impl Write) -> io::Result<()> {
     let mut rules: Vec<_> = rule_set.rules().iter().collect();

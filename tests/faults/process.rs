@@ -131,6 +131,9 @@ enum Report {
     Killed,
 }
 
+/// The process that a fault may end, and who is to be told.
+type Victim = Mutex<Option<(Arc<Mutex<Child>>, Sender<Report>)>>;
+
 /// One process, and the Runtime API that it asks for work.
 struct Sandbox {
     child: Arc<Mutex<Child>>,
@@ -152,8 +155,7 @@ pub(super) struct Process {
     upstream: Upstream,
     proxy: SocketAddr,
     sandbox: Option<Sandbox>,
-    /// The process that the proxy may have to end.
-    victim: Arc<Mutex<Option<(Arc<Mutex<Child>>, Sender<Report>)>>>,
+    victim: Arc<Victim>,
     timeout: Duration,
     took: Duration,
     pub(super) wrong: Arc<Mutex<Vec<String>>>,
@@ -234,12 +236,11 @@ impl Process {
 }
 
 /// Gives a reply. Answers whether the connection can be used again.
-fn give(
-    reply: Reply,
-    reader: &mut BufReader<TcpStream>,
-    victim: &Mutex<Option<(Arc<Mutex<Child>>, Sender<Report>)>>,
-) -> bool {
-    let until_given_up = |reader: &mut BufReader<TcpStream>| reader.read_to_end(&mut Vec::new()).is_ok() && false;
+fn give(reply: Reply, reader: &mut BufReader<TcpStream>, victim: &Victim) -> bool {
+    let until_given_up = |reader: &mut BufReader<TcpStream>| {
+        reader.read_to_end(&mut Vec::new()).ok();
+        false
+    };
     match reply {
         Reply::Refused | Reply::Reset => false,
         Reply::Stalls => until_given_up(reader),

@@ -100,6 +100,27 @@ pub struct Invocation {
     pub ledger: Ledger,
     /// The version of the rules that judged.
     pub rule_set: String,
+    /// What became of each log.
+    pub logs: Vec<LogEnd>,
+    /// Why each notice must come again, in their order: nothing for one that need not.
+    pub problems: Vec<Vec<String>>,
+}
+
+/// What became of one log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogEnd {
+    /// The place of its notice among those of the event.
+    pub notice: usize,
+    /// Its bucket, as the notice has it.
+    pub bucket: String,
+    /// Its key, as the notice has it.
+    pub key: String,
+    /// As the ledger counts it: `audited`, `skipped`, `gone`, `damaged`, `failed`.
+    pub end: &'static str,
+    /// Records in it.
+    pub records: u64,
+    /// Findings of it that SNS took in this invocation.
+    pub published: u64,
 }
 
 /// Why an event must come again: one sentence for each thing that failed.
@@ -117,6 +138,7 @@ impl std::error::Error for Failed {}
 /// What became of one object of a notice.
 struct Settled {
     notice: usize,
+    object: ObjectEvent,
     end: End,
     findings: Vec<(Finding, Result<(), String>)>,
     audited: Option<Audited>,
@@ -131,6 +153,31 @@ enum End {
     Gone,
     Damaged,
     Failed(String),
+}
+
+impl End {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Audited => "audited",
+            Self::Skipped(_) => "skipped",
+            Self::Gone => "gone",
+            Self::Damaged => "damaged",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
+impl LogEnd {
+    fn of(settled: &Settled) -> Self {
+        Self {
+            notice: settled.notice,
+            bucket: settled.object.bucket.clone(),
+            key: settled.object.key.clone(),
+            end: settled.end.word(),
+            records: settled.audited.as_ref().map_or(0, |audited| audited.records.total),
+            published: settled.findings.iter().filter(|(_, answer)| answer.is_ok()).count() as u64,
+        }
+    }
 }
 
 impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Sync> Handler<B, P, R> {
@@ -166,7 +213,7 @@ impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Sync> Handler<B,
                     failures.iter_mut().for_each(|problems| problems.push(why.clone()));
                     ledger.logs.total = objects.len() as u64;
                     ledger.logs.failed = ledger.logs.total;
-                    return end(wake.from_queue, &wake.notices, failures, ledger, "none");
+                    return end(wake.from_queue, &wake.notices, failures, Vec::new(), ledger, "none");
                 }
             };
         let rule_set = &*rule_set;
@@ -179,29 +226,30 @@ impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Sync> Handler<B,
             failures.iter_mut().for_each(|problems| problems.push(why.to_owned()));
             Vec::new()
         });
-        let mut waiting: HashMap<usize, (usize, String)> = objects
-            .iter()
-            .enumerate()
-            .map(|(at, (notice, object))| (at, (*notice, text::neutral(&object.key, 1_024))))
-            .collect();
+        let mut waiting: HashMap<usize, (usize, ObjectEvent)> = objects.iter().cloned().enumerate().collect();
+        let mut logs = Vec::new();
         let mut settling = stream::iter(objects.into_iter().enumerate())
             .map(|(at, (notice, object))| async move { (at, self.settle(notice, object, rule_set, published).await) })
             .buffer_unordered(LOGS_AT_ONCE);
         while let Ok(Some((at, settled))) = tokio::time::timeout_at(deadline, settling.next()).await {
             waiting.remove(&at);
+            logs.push(LogEnd::of(&settled));
             self.enter(settled, &mut ledger, &mut failures, &mut told);
         }
-        for (notice, key) in waiting.into_values() {
+        for (notice, object) in waiting.into_values() {
+            let key = text::neutral(&object.key, 1_024);
             let end =
                 End::Failed(format!("there was no time left for {key}; give the function more, or fewer messages"));
-            let settled = Settled { notice, end, findings: Vec::new(), audited: None, shadowed: 0, superseded: 0 };
+            let settled =
+                Settled { notice, object, end, findings: Vec::new(), audited: None, shadowed: 0, superseded: 0 };
+            logs.push(LogEnd::of(&settled));
             self.enter(settled, &mut ledger, &mut failures, &mut told);
         }
         let alerted = self.alert(&mut ledger, &mut failures, told, last_word).await;
         if alerted {
             self.refused_told.lock().unwrap_or_else(PoisonError::into_inner).extend(refused_told);
         }
-        end(wake.from_queue, &wake.notices, failures, ledger, rule_set.version())
+        end(wake.from_queue, &wake.notices, failures, logs, ledger, rule_set.version())
     }
 
     /// Sees one object through to its end, its findings published.
@@ -231,7 +279,7 @@ impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Sync> Handler<B,
         let mut published = published.lock().unwrap_or_else(PoisonError::into_inner);
         published.extend(findings.iter().filter(|(_, answer)| answer.is_ok()).map(|(finding, _)| finding.id.clone()));
         log_line(&object, &end, audited.as_ref(), findings.len(), rule_set.version());
-        Settled { notice, end, findings, audited, shadowed: watched.len() as u64, superseded }
+        Settled { notice, object, end, findings, audited, shadowed: watched.len() as u64, superseded }
     }
 
     async fn audit(&self, object: &ObjectEvent, rule_set: &RuleSet) -> (End, Vec<Finding>, Option<Audited>) {
@@ -499,6 +547,7 @@ fn end(
     from_queue: bool,
     notices: &[Notice],
     failures: Vec<Vec<String>>,
+    logs: Vec<LogEnd>,
     mut ledger: Ledger,
     rule_set: &str,
 ) -> Invocation {
@@ -509,7 +558,8 @@ fn end(
     for problem in failures.iter().flatten() {
         error!(problem, "a notification is given back");
     }
-    Invocation { answer: answer(from_queue, notices, failures, &ledger), ledger, rule_set: rule_set.to_owned() }
+    let answer = answer(from_queue, notices, failures.clone(), &ledger);
+    Invocation { answer, ledger, rule_set: rule_set.to_owned(), logs, problems: failures }
 }
 
 /// What Lambda is told: from a queue, which messages to bring again; otherwise an error brings the whole event again.
@@ -543,13 +593,10 @@ fn answer(from_queue: bool, notices: &[Notice], failures: Vec<Vec<String>>, ledg
 /// One line for each delivered log. No content of any record is in it.
 fn log_line(object: &ObjectEvent, end: &End, audited: Option<&Audited>, findings: usize, rule_set: &str) {
     let (bucket, key) = (object.bucket.as_str(), object.key.as_str());
-    let end = match end {
-        End::Skipped(folder) => return debug!(bucket, key, folder, "skipped"),
-        End::Audited => "audited",
-        End::Gone => "gone",
-        End::Damaged => "damaged",
-        End::Failed(_) => "failed",
-    };
+    if let End::Skipped(folder) = end {
+        return debug!(bucket, key, folder, "skipped");
+    }
+    let end = end.word();
     let records = audited.map_or(0, |audited| audited.records.total);
     let matched = audited.map_or(0, |audited| audited.records.matched);
     let excepted: u64 = audited.map_or(0, |audited| audited.excepted.values().sum());

@@ -8,9 +8,11 @@
 //! - [`rules_prefix`]: the edge to S3 where more rules are
 //! - [`sdk`]: how patient the clients of both edges are
 //! - [`config`]: the environment, checked at start
+//! - [`deployed`]: all of that put together, for the Lambda and for whoever replays what it missed
 
 mod aws_error;
 pub mod config;
+pub mod deployed;
 pub mod findings_topic;
 pub mod handler;
 pub mod live_rules;

@@ -111,7 +111,7 @@ struct Known {
     trouble: Option<String>,
 }
 
-impl LiveRules<NoSource> {
+impl<R: RulesSource + Sync> LiveRules<R> {
     /// Rules that never change: the built-in ones and these.
     #[must_use]
     pub fn fixed(fixed: Fixed) -> Self {
@@ -120,9 +120,7 @@ impl LiveRules<NoSource> {
         state.in_force = Some(in_force(loaded, fixed.unread.clone()));
         Self { source: None, fixed, state: Mutex::new(state) }
     }
-}
 
-impl<R: RulesSource + Sync> LiveRules<R> {
     /// The built-in rules, these, and those of a source, which is first asked when the first record is to be judged.
     #[must_use]
     pub fn from_source(source: R, fixed: Fixed) -> Self {
