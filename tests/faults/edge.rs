@@ -176,7 +176,6 @@ impl<A: Aws> Edge<A> {
             let mut state = self.state();
             let now = state.now;
             let fault = state.plan.strike(place, None, now);
-            let fault = fault.filter(|fault| batch || fault.kind != Kind::SnsInvalidParameter);
             if let Some(fault) = &fault {
                 state.plan.count(fault.kind);
                 state.killed = fault.kind.kills().then_some(fault.kind);

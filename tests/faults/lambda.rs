@@ -91,6 +91,8 @@ pub(super) enum Way {
     Directly,
     /// Through NotificationQueue.
     ThroughQueue,
+    /// EventBridge could not wake the function, and left the event in RetryQueue.
+    LeftByEventBridge,
 }
 
 /// One notification on its way, and the notices of the run that it holds.
@@ -152,6 +154,7 @@ impl<'e, A: Aws> Lambda<'e, A> {
         match way {
             Way::Directly => self.asynchronous.push(message),
             Way::ThroughQueue => self.notification_queue.push(message),
+            Way::LeftByEventBridge => self.retry_queue.push(message),
         }
     }
 

@@ -35,7 +35,11 @@ impl World {
             objects: HashMap::new(),
             logs: Vec::new(),
             notices: Vec::new(),
-            way: if rng.u32(0..5) < 3 { Way::Directly } else { Way::ThroughQueue },
+            way: match rng.u32(0..20) {
+                0..11 => Way::Directly,
+                11..19 => Way::ThroughQueue,
+                _ => Way::LeftByEventBridge,
+            },
         };
         let count = match rng.u32(0..20) {
             0 => rng.usize(5..=12),
@@ -134,7 +138,7 @@ fn wrapped(rng: &mut Rng, keys: &[String], way: Way) -> Value {
     let one = keys.first().filter(|_| keys.len() == 1);
     let sns = |message: &Value| match way {
         Way::Directly => json!({"Records": [{"EventSource": "aws:sns", "Sns": {"Message": message.to_string()}}]}),
-        Way::ThroughQueue => json!({"Type": "Notification", "Message": message.to_string()}),
+        Way::ThroughQueue | Way::LeftByEventBridge => json!({"Type": "Notification", "Message": message.to_string()}),
     };
     match (rng.u32(0..5), one) {
         (0, _) => sns(&s3(keys)),

@@ -20,3 +20,18 @@ pub fn timeouts() -> TimeoutConfig {
         .operation_timeout(Duration::from_secs(30))
         .build()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attempt_that_hangs_leaves_time_for_another() {
+        let set = timeouts();
+        let [connect, read, attempt, operation] =
+            [set.connect_timeout(), set.read_timeout(), set.operation_attempt_timeout(), set.operation_timeout()]
+                .map(|timeout| timeout.expect("every timeout is set"));
+        assert!(connect < read && read < attempt && attempt * 2 < operation);
+        assert!(retries().max_attempts() > 1);
+    }
+}
