@@ -81,14 +81,14 @@ impl World {
 }
 
 impl World {
-    /// The ids of all findings in its logs, by the core alone.
-    pub(super) fn found_alone(&self) -> impl Iterator<Item = String> {
+    /// All findings in its logs, as the core alone makes them.
+    pub(super) fn found_alone(&self) -> impl Iterator<Item = Value> {
         self.logs.iter().flat_map(|key| {
             let (bytes, _) = &self.objects[&format!("/{BUCKET}/{key}")];
             let log = Log { bucket: Some(BUCKET.to_owned()), key: key.clone(), read_at_ms: NOW_MS };
             let mut audit = Audit::new(&BUILTIN, log, Encoding::Gzip, LIMIT);
             audit.push(bytes);
-            audit.finish().findings.into_iter().map(|finding| finding.id)
+            audit.finish().findings.into_iter().map(|finding| finding.ocsf())
         })
     }
 }
