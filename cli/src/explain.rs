@@ -7,7 +7,7 @@ use std::{
 };
 
 use detection::{
-    delivered_log::{LogReader, RecordSink},
+    delivered_log::{LogReader, Names, RecordSink},
     record::{Record, mended},
     rules::{RuleRef, RuleSet, WhenHidden},
     text::neutral,
@@ -103,7 +103,7 @@ struct Search<'e> {
 }
 
 impl RecordSink for Search<'_> {
-    fn record(&mut self, bytes: &[u8]) {
+    fn record(&mut self, bytes: &[u8], _names: Option<Names<'_>>) {
         let wanted = self.event_id.as_bytes();
         // Parsed only where the id stands at all, as it does in one record of thousands.
         if self.found.is_some() || !bytes.windows(wanted.len().max(1)).any(|window| window == wanted) {
@@ -123,7 +123,7 @@ fn find(path: &Path, event_id: &str, limit: u64) -> io::Result<Option<Vec<u8>>> 
     let mut reader = LogReader::new(Search { event_id, found: None }, encoding, limit);
     scan::pour(from, |bytes| reader.push(bytes))?;
     let (search, _, damage) = reader.finish();
-    match (search.and_then(|search| search.found), damage) {
+    match (search.found, damage) {
         (Some(record), _) => Ok(Some(record)),
         (None, Some(damage)) => Err(io::Error::other(damage)),
         (None, None) => Ok(None),

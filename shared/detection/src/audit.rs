@@ -7,7 +7,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use serde::Deserialize;
 
 use crate::{
-    delivered_log::{Damage, Encoding, LogReader, ObjectKind, RecordSink, classify},
+    delivered_log::{Damage, Encoding, LogReader, Names, ObjectKind, RecordSink, classify},
     finding::{Confidence, FileProblem, Finding, Fired, Groups, Log, about_file},
     ledger::RecordCounts,
     record::{Record, document, legible},
@@ -44,7 +44,6 @@ pub struct Audited {
 /// A delivered log being audited. Push its bytes as they arrive, then finish it.
 pub struct Audit<'r> {
     reader: LogReader<Judge<'r>>,
-    rule_set: &'r RuleSet,
     log: Log,
 }
 
@@ -52,15 +51,7 @@ impl<'r> Audit<'r> {
     /// Begins a log. `limit` is the most bytes that it may unpack to.
     #[must_use]
     pub fn new(rule_set: &'r RuleSet, log: Log, encoding: Encoding, limit: u64) -> Self {
-        let judge = Judge {
-            rule_set,
-            groups: Groups::new(rule_set),
-            governed: Governed::new(rule_set),
-            counts: RecordCounts::default(),
-            unreadable: Vec::new(),
-            undecided: BTreeMap::new(),
-        };
-        Self { reader: LogReader::new(judge, encoding, limit), rule_set, log }
+        Self { reader: LogReader::new(Judge::new(rule_set, RuleSet::candidates), encoding, limit), log }
     }
 
     /// Takes the next bytes. After damage it answers `false`: more of them change nothing.
@@ -78,10 +69,64 @@ impl<'r> Audit<'r> {
     #[must_use]
     pub fn finish(self) -> Audited {
         let (judge, unpacked, damage) = self.reader.finish();
-        let log = self.log;
-        let (mut findings, mut superseded, mut counts) = (Vec::new(), 0, RecordCounts::default());
-        let mut undecided = BTreeMap::new();
-        let (mut excepted, mut exceptions_shadowed) = Default::default();
+        judge.finish(self.log, unpacked, damage)
+    }
+}
+
+/// The plain way to audit a log of these records: each is parsed, and every rule in force is asked about every one. What the fast way
+/// gives is held against it in tests; it is in no binary.
+#[cfg(feature = "plain")]
+#[must_use]
+pub fn audit_plainly<'a>(rule_set: &RuleSet, log: Log, records: impl IntoIterator<Item = &'a [u8]>) -> Audited {
+    let in_force = |rule_set: &RuleSet, _: &str, _: &str| {
+        let rules = rule_set.rules().iter().enumerate();
+        rules.filter(|(_, rule)| rule.waits_for.is_none()).map(|(position, _)| position).collect()
+    };
+    let mut judge = Judge::new(rule_set, in_force);
+    let mut bytes = 0;
+    for record in records {
+        judge.record(record, None);
+        bytes += record.len() as u64;
+    }
+    judge.finish(log, bytes, None)
+}
+
+/// Asks the rules about each record.
+struct Judge<'r> {
+    rule_set: &'r RuleSet,
+    /// The rules to ask about a record with this source and name.
+    candidates: fn(&RuleSet, &str, &str) -> Vec<usize>,
+    groups: Groups<'r>,
+    governed: Governed<'r>,
+    counts: RecordCounts,
+    unreadable: Vec<String>,
+    undecided: BTreeMap<String, u64>,
+}
+
+/// The two names of a record that the reader did not find plainly written.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ParsedNames<'a> {
+    #[serde(borrow)]
+    event_source: Cow<'a, str>,
+    #[serde(borrow)]
+    event_name: Cow<'a, str>,
+}
+
+impl<'r> Judge<'r> {
+    fn new(rule_set: &'r RuleSet, candidates: fn(&RuleSet, &str, &str) -> Vec<usize>) -> Self {
+        Self {
+            rule_set,
+            candidates,
+            groups: Groups::new(rule_set),
+            governed: Governed::new(rule_set),
+            counts: RecordCounts::default(),
+            unreadable: Vec::new(),
+            undecided: BTreeMap::new(),
+        }
+    }
+
+    fn finish(self, log: Log, unpacked: u64, damage: Option<Damage>) -> Audited {
         let (account, region) = match classify(&log.key) {
             ObjectKind::Log { account, region } => (Some(account), Some(region)),
             ObjectKind::Other { .. } => (None, None),
@@ -90,24 +135,20 @@ impl<'r> Audit<'r> {
             let version = self.rule_set.version();
             about_file(kind, what, problem, log.clone(), version, account.clone(), region.clone())
         };
-        if let Some(judge) = judge {
-            (findings, superseded) = judge.groups.finish(&log);
-            counts = judge.counts;
-            undecided = judge.undecided;
-            let expired;
-            (excepted, exceptions_shadowed, expired) =
-                judge.governed.finish(&log, account.as_deref(), region.as_deref());
-            findings.extend(expired);
-            if counts.unreadable > 0 {
-                let problem = format!(
-                    "{} of {} records could not be read: {}{}",
-                    counts.unreadable,
-                    counts.total,
-                    judge.unreadable.join("; "),
-                    if counts.unreadable > judge.unreadable.len() as u64 { "; ..." } else { "" }
-                );
-                findings.push(about(FileProblem::RecordsUnreadable, "unreadable", problem));
-            }
+        let counts = self.counts;
+        let (mut findings, superseded) = self.groups.finish(&log);
+        let (excepted, exceptions_shadowed, expired) =
+            self.governed.finish(&log, account.as_deref(), region.as_deref());
+        findings.extend(expired);
+        if counts.unreadable > 0 {
+            let problem = format!(
+                "{} of {} records could not be read: {}{}",
+                counts.unreadable,
+                counts.total,
+                self.unreadable.join("; "),
+                if counts.unreadable > self.unreadable.len() as u64 { "; ..." } else { "" }
+            );
+            findings.push(about(FileProblem::RecordsUnreadable, "unreadable", problem));
         }
         if let Some(damage) = &damage {
             let problem = format!("{damage}; {} records before that were audited", counts.total);
@@ -121,36 +162,18 @@ impl<'r> Audit<'r> {
             superseded,
             excepted,
             exceptions_shadowed,
-            undecided,
+            undecided: self.undecided,
             damage,
             unpacked,
         }
     }
-}
 
-/// Asks the rules about each record.
-struct Judge<'r> {
-    rule_set: &'r RuleSet,
-    groups: Groups<'r>,
-    governed: Governed<'r>,
-    counts: RecordCounts,
-    unreadable: Vec<String>,
-    undecided: BTreeMap<String, u64>,
-}
-
-/// The two names that decide which rules could match. Nearly every record is dismissed on them alone.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Names<'a> {
-    #[serde(borrow)]
-    event_source: Cow<'a, str>,
-    #[serde(borrow)]
-    event_name: Cow<'a, str>,
-}
-
-impl Judge<'_> {
-    fn judge(&mut self, bytes: &[u8]) -> Result<bool, serde_json::Error> {
-        self.judge_text(bytes).or_else(|error| {
+    fn judge(&mut self, bytes: &[u8], names: Option<Names<'_>>) -> Result<bool, serde_json::Error> {
+        let judged = match names {
+            Some(names) => self.judge_named(bytes, names.event_source, names.event_name),
+            None => self.judge_text(bytes),
+        };
+        judged.or_else(|error| {
             // Names that are missing, or there twice, are not mended: which of two was meant is anybody's guess.
             if error.is_data() {
                 return Err(error);
@@ -166,9 +189,13 @@ impl Judge<'_> {
         if bytes.first() != Some(&b'{') {
             return Err(serde::de::Error::custom("a record is an object"));
         }
-        let names: Names<'_> = serde_json::from_slice(bytes)?;
-        let unknown = self.rule_set.operations().is_unknown(&names.event_source, &names.event_name);
-        let candidates = self.rule_set.candidates(&names.event_source, &names.event_name);
+        let names: ParsedNames<'_> = serde_json::from_slice(bytes)?;
+        self.judge_named(bytes, &names.event_source, &names.event_name)
+    }
+
+    fn judge_named(&mut self, bytes: &[u8], source: &str, name: &str) -> Result<bool, serde_json::Error> {
+        let unknown = self.rule_set.operations().is_unknown(source, name);
+        let candidates = (self.candidates)(self.rule_set, source, name);
         if candidates.is_empty() && !unknown {
             return Ok(false);
         }
@@ -230,9 +257,16 @@ impl Judge<'_> {
 }
 
 impl RecordSink for Judge<'_> {
-    fn record(&mut self, bytes: &[u8]) {
+    /// A record that no rule can want is not parsed: it counts as unmatched, even if a parser would not take what it holds
+    /// besides its names. Whoever reads it with other eyes finds the same two names in it, for they are there once each, among its
+    /// own members and without escapes; all else is left to [`Judge::judge`].
+    fn record(&mut self, bytes: &[u8], names: Option<Names<'_>>) {
         self.counts.total += 1;
-        match self.judge(bytes) {
+        if names.is_some_and(|names| self.rule_set.dismisses(names, bytes)) {
+            self.counts.unmatched += 1;
+            return;
+        }
+        match self.judge(bytes, names) {
             Ok(true) => self.counts.matched += 1,
             Ok(false) => self.counts.unmatched += 1,
             // Place and kind only: the parser's message may quote the record.

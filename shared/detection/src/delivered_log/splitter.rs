@@ -1,8 +1,6 @@
 //! Cuts the JSON document of a delivered log into records as its bytes arrive. Knows nothing of what a record says.
 
-use std::io;
-
-use memchr::memchr2;
+use super::walk::{Names, ValueScan, is_blank, walk};
 
 /// Most bytes that one record may have: twice what CloudTrail caps an event at in a trail's files (256 KB). What is larger is
 /// no CloudTrail record, and is counted as unreadable instead of growing our memory: parsed, a hostile record takes two
@@ -14,8 +12,9 @@ const MAX_KEY_BYTES: usize = 64 * 1024;
 
 /// Takes the records that a [`LogReader`](super::LogReader) finds.
 pub trait RecordSink {
-    /// One member of `Records`: the bytes of one JSON value, which may still be malformed inside.
-    fn record(&mut self, bytes: &[u8]);
+    /// One member of `Records`: the bytes of one JSON value, which may still be malformed inside, and its two names, if it is
+    /// an object that states them plainly.
+    fn record(&mut self, bytes: &[u8], names: Option<Names<'_>>);
     /// A member of `Records` with more than [`MAX_RECORD_BYTES`] bytes. Its content was not kept.
     fn oversize_record(&mut self);
 }
@@ -80,8 +79,7 @@ enum Place {
 /// It follows quotes, escapes and depth exactly, so nothing inside a string or a nested object is ever taken for a record,
 /// and it is iterative: nesting costs no stack. Memory is one record at most.
 pub(super) struct Splitter<S> {
-    /// Taken out at the end; a decoder cannot be asked to give its writer back after an error.
-    pub(super) sink: Option<S>,
+    pub(super) sink: S,
     pub(super) damage: Option<Damage>,
     limit: u64,
     taken: u64,
@@ -96,7 +94,7 @@ pub(super) struct Splitter<S> {
 impl<S: RecordSink> Splitter<S> {
     pub(super) fn new(sink: S, limit: u64) -> Self {
         Self {
-            sink: Some(sink),
+            sink,
             damage: None,
             limit,
             taken: 0,
@@ -125,7 +123,8 @@ impl<S: RecordSink> Splitter<S> {
         }
     }
 
-    pub(super) fn feed(&mut self, bytes: &[u8]) {
+    /// Takes the next bytes. After damage it takes no more and answers `false`.
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> bool {
         let mut rest = bytes;
         while self.damage.is_none() && !rest.is_empty() {
             let used = self.step(rest);
@@ -135,12 +134,13 @@ impl<S: RecordSink> Splitter<S> {
                 self.damage = Some(Damage::TooLarge { limit: self.limit });
             }
         }
+        self.damage.is_none()
     }
 
     /// Takes at least one byte, or reports damage.
     fn step(&mut self, bytes: &[u8]) -> usize {
         if matches!(self.place, Place::Key | Place::SkippedValue | Place::Record) {
-            return self.inside_value(bytes);
+            return self.inside_value(bytes, false);
         }
         let blank = bytes.iter().take_while(|byte| is_blank(**byte)).count();
         let Some(&byte) = bytes.get(blank) else { return blank };
@@ -179,13 +179,25 @@ impl<S: RecordSink> Splitter<S> {
             self.value = ValueScan::default();
             self.carried.clear();
             self.too_large = false;
-            return used + self.inside_value(bytes.get(used..).unwrap_or_default());
+            return used + self.inside_value(bytes.get(used..).unwrap_or_default(), true);
         }
         used
     }
 
     /// Goes on in a key, a skipped value or a record, and hands it over when it is complete.
-    fn inside_value(&mut self, bytes: &[u8]) -> usize {
+    fn inside_value(&mut self, bytes: &[u8], at_start: bool) -> usize {
+        // A record that arrived in one piece, as nearly all do, is walked over once, and never copied.
+        if at_start
+            && self.place == Place::Record
+            && let Some(walked) = walk(bytes)
+        {
+            match bytes.get(..walked.length) {
+                Some(whole) if whole.len() <= MAX_RECORD_BYTES => self.sink.record(whole, walked.names),
+                _ => self.sink.oversize_record(),
+            }
+            self.place = Place::AfterRecord;
+            return walked.length;
+        }
         let end = self.value.scan(bytes);
         let used = end.unwrap_or(bytes.len());
         let piece = bytes.get(..used).unwrap_or_default();
@@ -206,7 +218,6 @@ impl<S: RecordSink> Splitter<S> {
             }
             return used;
         }
-        // A record that arrived in one piece, as nearly all do, is not copied.
         let whole = if self.carried.is_empty() {
             piece
         } else {
@@ -219,10 +230,10 @@ impl<S: RecordSink> Splitter<S> {
                 !self.too_large && serde_json::from_slice::<String>(whole).is_ok_and(|key| key == "Records");
             self.place = Place::Colon { is_records };
         } else {
-            match &mut self.sink {
-                Some(sink) if self.too_large => sink.oversize_record(),
-                Some(sink) => sink.record(whole),
-                None => {}
+            if self.too_large {
+                self.sink.oversize_record();
+            } else {
+                self.sink.record(whole, walk(whole).and_then(|walked| walked.names));
             }
             self.place = Place::AfterRecord;
         }
@@ -230,66 +241,6 @@ impl<S: RecordSink> Splitter<S> {
     }
 }
 
-impl<S: RecordSink> io::Write for Splitter<S> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.feed(bytes);
-        if self.damage.is_some() {
-            // Only stops the decoder in front of us; what is wrong stands in `damage`.
-            return Err(io::Error::other("the log cannot be read further"));
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
-}
-
 fn starts_value(byte: u8) -> bool {
     matches!(byte, b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n')
-}
-
-/// Finds the end of one JSON value that arrives in pieces.
-#[derive(Debug, Default)]
-struct ValueScan {
-    depth: u64,
-    in_string: bool,
-    escaped: bool,
-}
-
-impl ValueScan {
-    /// The length of what belongs to the value, once its end has been seen.
-    fn scan(&mut self, bytes: &[u8]) -> Option<usize> {
-        let mut at = 0;
-        while let Some(&byte) = bytes.get(at) {
-            if self.escaped {
-                self.escaped = false;
-                at += 1;
-            } else if self.in_string {
-                at += memchr2(b'"', b'\\', bytes.get(at..)?)?;
-                self.escaped = bytes.get(at) == Some(&b'\\');
-                self.in_string = self.escaped;
-                at += 1;
-                if !self.in_string && self.depth == 0 {
-                    return Some(at);
-                }
-            } else {
-                match byte {
-                    b'"' => self.in_string = true,
-                    b'{' | b'[' => self.depth += 1,
-                    b'}' | b']' if self.depth <= 1 => return Some(at + usize::from(self.depth == 1)),
-                    b'}' | b']' => self.depth -= 1,
-                    // A number or a literal ends where something else begins.
-                    b',' | b' ' | b'\t' | b'\n' | b'\r' if self.depth == 0 => return Some(at),
-                    _ => {}
-                }
-                at += 1;
-            }
-        }
-        None
-    }
 }

@@ -216,6 +216,7 @@ fn load_all(arriving: impl Iterator<Item = Arriving>, mut lists: Lists) -> Loade
     let Overrides { all: overrides, refused: wrong, partly } = overrides;
     refused.extend(wrong);
     let version = ids::hex(&version.finalize()).chars().take(12).collect();
+    index.complete();
     // A test reads the committed list. Without it no required member would be known, and every call would be an unknown
     // operation: loud, not silent.
     let operations = Operations::builtin().unwrap_or_default();

@@ -9,6 +9,7 @@ mod index;
 #[cfg(feature = "lint")]
 pub mod lint;
 mod lists;
+mod literals;
 mod load;
 mod nearest;
 mod overrides;
@@ -24,6 +25,7 @@ pub use check::Refused;
 pub use engine::Verdict;
 pub use exceptions::{Exception, exception_id};
 pub use folder::read_folder;
+pub use index::Reach;
 pub use lists::Lists;
 pub use load::{Origin, RuleFile, Warning};
 pub use overrides::Override;
@@ -34,7 +36,7 @@ pub use term::{Term, parse_day};
 use time::Date;
 pub use unknown::UNKNOWN_OPERATION;
 
-use crate::{operations::Operations, record::event_time_ms};
+use crate::{delivered_log::Names, operations::Operations, record::event_time_ms};
 use engine::{Engine, Reading};
 use exceptions::Exceptions;
 use index::Index;
@@ -239,6 +241,19 @@ impl RuleSet {
     #[must_use]
     pub fn candidates(&self, event_source: &str, event_name: &str) -> Vec<usize> {
         self.index.candidates(event_source, event_name)
+    }
+
+    /// Whether nothing can be found in a record with these names: no rule could match it, or be undecided about it, and its
+    /// operation is known. So end nearly all records of a trail, and nothing else of them is ever read.
+    #[must_use]
+    pub fn dismisses(&self, names: Names<'_>, record: &[u8]) -> bool {
+        !self.index.could_match(names, record) && !self.operations.is_unknown(names.event_source, names.event_name)
+    }
+
+    /// How the rules are looked up, which is what they cost.
+    #[must_use]
+    pub fn reach(&self) -> Reach {
+        self.index.reach()
     }
 
     /// Reads from a record what the rules ask for.

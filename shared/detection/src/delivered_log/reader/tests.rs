@@ -1,7 +1,9 @@
 //! What a delivered log gives, piece by piece and damaged in every way.
 
+use std::io::Write as _;
+
 use super::*;
-use crate::delivered_log::MAX_RECORD_BYTES;
+use crate::delivered_log::{MAX_RECORD_BYTES, Names};
 
 #[derive(Default)]
 struct Seen {
@@ -10,7 +12,7 @@ struct Seen {
 }
 
 impl RecordSink for Seen {
-    fn record(&mut self, bytes: &[u8]) {
+    fn record(&mut self, bytes: &[u8], _names: Option<Names<'_>>) {
         self.records.push(String::from_utf8(bytes.to_vec()).unwrap());
     }
     fn oversize_record(&mut self) {
@@ -26,7 +28,7 @@ fn read(bytes: &[u8], encoding: Encoding, piece: usize, limit: u64) -> (Seen, Op
         reader.push(piece);
     }
     let (seen, _, damage) = reader.finish();
-    (seen.unwrap(), damage)
+    (seen, damage)
 }
 
 fn gzip(text: &[u8]) -> Vec<u8> {

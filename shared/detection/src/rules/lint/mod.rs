@@ -104,10 +104,9 @@ fn lint(file: &RuleFile, operations: &Operations) -> Vec<Problem> {
     names::lint(&rule, &lines, &source, operations, &mut report);
     truth::lint(&rule.detection, &lines, &source, &mut report);
     unused(&rule.detection, &source, &mut report);
-    let asked = |field| index::only(&rule.detection, field).is_some();
-    if !asked("eventSource") && !asked("eventName") {
-        let text = "names neither eventSource nor eventName in full, so every record of every log is asked, which costs \
-                    speed; name one of them if you can";
+    if index::meets_every_record(&rule.detection) {
+        let text = "names neither eventSource nor eventName in full, nor a text that each of its records holds, so every record of \
+                    every log is asked, which costs speed; name one of them if you can";
         report.add(Severity::Note, source.key(&[], "detection"), text);
     }
     report.problems
