@@ -3,6 +3,7 @@
 use std::{borrow::Cow, net::IpAddr};
 
 use ipnet::IpNet;
+use memchr::memmem::Finder;
 use regex::Regex;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -128,7 +129,8 @@ pub(super) struct Pattern {
 
 #[derive(Debug, Clone)]
 enum Piece {
-    Plain(String),
+    /// The text, and what finds it.
+    Plain(String, Box<Finder<'static>>),
     WithSingles(Vec<Option<char>>),
 }
 
@@ -149,7 +151,10 @@ impl Pattern {
             });
             let chars: Vec<Option<char>> = chars.collect();
             match chars.iter().copied().collect::<Option<String>>() {
-                Some(plain) => Piece::Plain(plain),
+                Some(plain) => {
+                    let finder = Finder::new(&plain).into_owned();
+                    Piece::Plain(plain, Box::new(finder))
+                }
                 None => Piece::WithSingles(chars),
             }
         });
@@ -158,32 +163,44 @@ impl Pattern {
 
     /// Whether it asks for this very text, at most with `*` around it.
     fn asks_for(&self, text: &str) -> bool {
-        let mut pieces = self.pieces.iter().filter(|piece| !matches!(piece, Piece::Plain(plain) if plain.is_empty()));
+        let mut pieces =
+            self.pieces.iter().filter(|piece| !matches!(piece, Piece::Plain(plain, _) if plain.is_empty()));
         let text = if self.cased { Cow::Borrowed(text) } else { lower(text) };
-        matches!((pieces.next(), pieces.next()), (Some(Piece::Plain(plain)), None) if *plain == text)
+        matches!((pieces.next(), pieces.next()), (Some(Piece::Plain(plain, _)), None) if *plain == text)
     }
 
     /// The characters of its longest text between wildcards; nothing where it has no wildcards.
     pub(super) fn longest_text(&self) -> Option<usize> {
         let longest = |piece: &Piece| match piece {
-            Piece::Plain(plain) => plain.chars().count(),
+            Piece::Plain(plain, _) => plain.chars().count(),
             Piece::WithSingles(chars) => chars.split(Option::is_none).map(<[_]>::len).max().unwrap_or_default(),
         };
-        let is_plain = matches!(self.pieces.as_slice(), [Piece::Plain(_)]);
+        let is_plain = matches!(self.pieces.as_slice(), [Piece::Plain(..)]);
         if is_plain { None } else { self.pieces.iter().map(longest).max() }
     }
 
     /// Whether it is nothing but `*`.
     fn takes_anything(&self) -> bool {
         self.pieces.len() > 1
-            && self.pieces.iter().all(|piece| matches!(piece, Piece::Plain(plain) if plain.is_empty()))
+            && self.pieces.iter().all(|piece| matches!(piece, Piece::Plain(plain, _) if plain.is_empty()))
     }
 
     pub(super) fn matches(&self, text: &str) -> bool {
-        let text = if self.cased { Cow::Borrowed(text) } else { lower(text) };
+        if self.cased {
+            return self.matches_folded(text);
+        }
+        // Nearly all text is short and ASCII: it is folded without asking the allocator, since every rule does it.
+        let mut buffer = [0; SHORT];
+        match short_lower(text, &mut buffer) {
+            Some(text) => self.matches_folded(text),
+            None => self.matches_folded(&lower(text)),
+        }
+    }
+
+    fn matches_folded(&self, text: &str) -> bool {
         let Some((first, rest)) = self.pieces.split_first() else { return text.is_empty() };
-        let Some((last, middle)) = rest.split_last() else { return first.at_start(&text) == Some(text.len()) };
-        let Some(mut at) = first.at_start(&text) else { return false };
+        let Some((last, middle)) = rest.split_last() else { return first.at_start(text) == Some(text.len()) };
+        let Some(mut at) = first.at_start(text) else { return false };
         // The leftmost place for each piece leaves the most room for those after it, so nothing is ever tried again.
         for piece in middle {
             match text.get(at..).and_then(|rest| piece.find(rest)) {
@@ -199,7 +216,7 @@ impl Piece {
     /// Where the piece ends if the text begins with it.
     fn at_start(&self, text: &str) -> Option<usize> {
         match self {
-            Self::Plain(plain) => text.starts_with(plain.as_str()).then_some(plain.len()),
+            Self::Plain(plain, _) => text.starts_with(plain.as_str()).then_some(plain.len()),
             Self::WithSingles(wanted) => {
                 let mut chars = text.chars();
                 for wanted in wanted {
@@ -216,7 +233,7 @@ impl Piece {
     /// Where the leftmost occurrence ends.
     fn find(&self, text: &str) -> Option<usize> {
         match self {
-            Self::Plain(plain) => text.find(plain.as_str()).map(|at| at + plain.len()),
+            Self::Plain(plain, finder) => finder.find(text.as_bytes()).map(|at| at + plain.len()),
             Self::WithSingles(_) => text
                 .char_indices()
                 .map(|(at, _)| at)
@@ -227,7 +244,7 @@ impl Piece {
 
     fn at_end(&self, text: &str) -> bool {
         match self {
-            Self::Plain(plain) => text.ends_with(plain.as_str()),
+            Self::Plain(plain, _) => text.ends_with(plain.as_str()),
             Self::WithSingles(wanted) => {
                 let mut chars = text.chars().rev();
                 wanted.iter().rev().all(|wanted| chars.next().is_some_and(|c| wanted.is_none_or(|wanted| wanted == c)))
@@ -236,13 +253,23 @@ impl Piece {
     }
 }
 
+/// Bytes of a text that is folded in place.
+const SHORT: usize = 256;
+
+fn short_lower<'b>(text: &str, buffer: &'b mut [u8; SHORT]) -> Option<&'b str> {
+    let folded = buffer.get_mut(..text.len()).filter(|_| text.is_ascii())?;
+    folded.copy_from_slice(text.as_bytes());
+    folded.make_ascii_lowercase();
+    std::str::from_utf8(folded).ok()
+}
+
 /// Text with its case folded.
 pub(in crate::rules) fn lower(text: &str) -> Cow<'_, str> {
-    if text.bytes().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii()) {
-        Cow::Owned(text.chars().map(fold).collect())
-    } else {
-        Cow::Borrowed(text)
+    if text.is_ascii() {
+        let folded = text.bytes().any(|byte| byte.is_ascii_uppercase());
+        return if folded { Cow::Owned(text.to_ascii_lowercase()) } else { Cow::Borrowed(text) };
     }
+    Cow::Owned(text.chars().map(fold).collect())
 }
 
 /// Character by character, so that text is folded alike whole and in pieces, and a `?` stays one character:

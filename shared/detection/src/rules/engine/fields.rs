@@ -30,10 +30,17 @@ pub(super) struct Fields {
 
 #[derive(Debug, Default)]
 struct Node {
-    children: HashMap<String, usize>,
+    /// Few, and asked for every member of every record: comparing beats hashing.
+    children: Vec<(String, usize)>,
     slot: Option<Slot>,
     /// Every slot here and below.
     below: Vec<Slot>,
+}
+
+impl Node {
+    fn child(&self, name: &str) -> Option<usize> {
+        self.children.iter().find(|(child, _)| child == name).map(|(_, at)| *at)
+    }
 }
 
 impl Default for Fields {
@@ -60,10 +67,14 @@ impl Fields {
         for name in field.split('.') {
             let next = self.nodes.len();
             let Some(node) = self.nodes.get_mut(at) else { break };
-            at = *node.children.entry(name.to_owned()).or_insert(next);
-            if at == next {
-                self.nodes.push(Node::default());
-            }
+            at = match node.child(name) {
+                Some(at) => at,
+                None => {
+                    node.children.push((name.to_owned(), next));
+                    self.nodes.push(Node::default());
+                    next
+                }
+            };
             path.push((name, at));
         }
         for (_, at) in &path {
@@ -104,9 +115,18 @@ impl Fields {
             fields: (0..self.members.len()).map(|_| Field::default()).collect(),
             seen: vec![false; self.nodes.len()],
         };
-        let mut json = serde_json::Deserializer::from_slice(record);
-        Walk { fields: self, at: 0, values: &mut values, hideable: false }.deserialize(&mut json)?;
-        json.end()?;
+        for (_, slot) in &self.derived {
+            if let Some(field) = values.fields.get_mut(*slot) {
+                // Until it is worked out.
+                field.hidden = true;
+            }
+        }
+        let walk = Walk { fields: self, at: 0, values: &mut values, hideable: false };
+        // Asked once and for all whether it is UTF-8, and not for every string again.
+        match std::str::from_utf8(record) {
+            Ok(text) => walk.over(serde_json::Deserializer::from_str(text))?,
+            Err(_) => walk.over(serde_json::Deserializer::from_slice(record))?,
+        }
         self.miss_required(&mut values, operations);
         Ok(values)
     }
@@ -196,6 +216,14 @@ struct Walk<'f, 'v, 'de> {
 }
 
 impl<'de> Walk<'_, '_, 'de> {
+    fn over<R: serde_json::de::Read<'de>>(
+        self,
+        mut json: serde_json::Deserializer<R>,
+    ) -> Result<(), serde_json::Error> {
+        self.deserialize(&mut json)?;
+        json.end()
+    }
+
     fn node(&self) -> Option<&Node> {
         self.fields.nodes.get(self.at)
     }
@@ -263,7 +291,7 @@ impl<'de> Visitor<'de> for Walk<'_, '_, 'de> {
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
         self.seen();
         while let Some(Name(name)) = map.next_key()? {
-            let child = self.node().and_then(|node| node.children.get(name.as_ref()).copied());
+            let child = self.node().and_then(|node| node.child(&name));
             if self.hideable && name == "omitted" {
                 // As CloudTrail writes it, not a parameter that happens to have this name and another meaning.
                 let omitted: serde_json::Value = map.next_value()?;

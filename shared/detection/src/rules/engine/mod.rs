@@ -155,6 +155,10 @@ impl Engine {
 
     pub(super) fn judge(&self, position: usize, reading: &mut Reading<'_>) -> Verdict {
         let Some(rule) = self.rules.get(position) else { return Verdict::default() };
+        // What is not read yet counts as not visible. Where the rest decides without it, as it nearly always does, it never is read.
+        if (rule.keywords || rule.derived) && rule.tree.judge(reading).known == Some(false) {
+            return Verdict::default();
+        }
         self.complete(rule, reading);
         let answer = rule.tree.judge(reading);
         Verdict { matches: answer.plain, undecided: answer.known.is_none() }
@@ -436,7 +440,7 @@ fn at_least(wanted: u64, parts: &[Tree], reading: &Reading<'_>) -> Answer {
 impl Item {
     fn judge(&self, reading: &Reading<'_>) -> Answer {
         let Some(slot) = self.slot else {
-            let Some(everything) = &reading.everything else { return Answer::sure(false) };
+            let Some(everything) = &reading.everything else { return Answer::not_visible() };
             let holds = self.check.holds(&everything.scalars);
             return if holds || !everything.hidden { Answer::sure(holds) } else { Answer::not_visible() };
         };
