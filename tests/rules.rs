@@ -263,6 +263,14 @@ fn looking_rules_up_loses_none() {
     assert_eq!(matched.len(), count - 1, "only the rule on a missing eventName matches nothing: {matched:?}");
 }
 
+/// One such rule would have every record of every log parsed.
+#[test]
+fn no_built_in_rule_meets_every_record() {
+    let reach = BUILTIN.reach();
+    let in_force = BUILTIN.rules().len() - BUILTIN.waiting().count();
+    assert_eq!((reach.by_name + reach.by_literal, reach.every_record), (in_force, 0), "{reach:?}");
+}
+
 /// A rule from outside keeps its level, without a family it stands for itself, and its own grouping is kept.
 #[test]
 fn rules_from_outside_are_taken_at_their_word() {
