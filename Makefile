@@ -12,6 +12,7 @@ TEMPLATE_VENV := $(CURDIR)/.venv/template
 CHECKOV_VENV := $(CURDIR)/.venv/checkov
 SIGMA_VENV := $(CURDIR)/.venv/sigma
 OPERATIONS_VENV := $(CURDIR)/.venv/operations
+BENCH_VENV := $(CURDIR)/.venv/bench
 LAMBDA_VENV := $(CURDIR)/.venv/lambda
 WITH_LAMBDA_TOOLS := PATH="$(LAMBDA_VENV)/bin:$$PATH"
 # In this order: cargo-lambda finds zig by asking the first python3 for it.
@@ -29,7 +30,7 @@ EXAMPLE_LOG := events/logs/delete-guardrail.json
 .DELETE_ON_ERROR:
 # The targets share one cargo target folder; side by side they would only wait for each other.
 .NOTPARALLEL:
-.PHONY: help run test faults check build invoke scan deploy smoke bench-start bench-cost operations docs fmt clean
+.PHONY: help run test faults check build invoke scan deploy smoke bench bench-count bench-start bench-cost operations docs fmt clean
 .PHONY: bootstrap sbom check-code check-rules check-arrows check-dependencies check-advisories check-template check-pages needs-python needs-EVENT needs-LOG needs-STACK
 
 help: ## Show this list
@@ -78,6 +79,18 @@ deploy: needs-python .venv/template/.done .venv/lambda/.done ## Build and deploy
 
 smoke: needs-STACK needs-python .venv/tests/.done ## Send a test finding through a deployed stack: STACK=bedrock-audit
 	@$(TESTS_VENV)/bin/python tests/deployed/smoke.py --stack $(STACK)
+
+# Whole processes beside it are those that are installed: `apt-get install isal jq` for igzip and jq.
+bench: needs-python .venv/bench/.done ## Measure what reading a trail costs, against unzipping it and against other tools
+	cargo build --release --locked --package bedrock-audit-bench --package bedrock-audit
+	@$(TARGET_DIR)/release/bench ratios
+	@$(TARGET_DIR)/release/bench files $(TARGET_DIR)/bench-files >/dev/null
+	@$(BENCH_VENV)/bin/python tests/bench/processes.py --binary $(TARGET_DIR)/release/bedrock-audit \
+		--files $(TARGET_DIR)/bench-files --chart docs/speed.svg
+
+bench-count: needs-python ## Count the instructions that a record costs, and fail if they have become more
+	cargo build --release --locked --package bedrock-audit-bench
+	@$(PYTHON) tests/bench/counts.py --bench $(TARGET_DIR)/release/bench
 
 bench-start: needs-python .venv/tests/.done bootstrap ## Measure cold start, memory and size of the Lambda binary
 	@$(TESTS_VENV)/bin/python tests/local/bench_start.py --bootstrap $(BOOTSTRAP)
@@ -162,6 +175,7 @@ check-template: needs-python .venv/template/.done .venv/checkov/.done
 .venv/template/.done: tests/template/requirements.txt
 .venv/operations/.done: shared/detection/data/requirements.txt
 .venv/checkov/.done: tests/template/requirements-checkov.txt
+.venv/bench/.done: tests/bench/requirements.txt
 .venv/lambda/.done: tests/local/requirements-cargo-lambda.txt
 
 # The files pin everything, so pip is to install that and nothing else. The stamp comes last: half an environment is made anew.
