@@ -2,6 +2,8 @@
 
 use std::{
     fs,
+    panic::resume_unwind,
+    thread,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -14,7 +16,7 @@ use crate::{
     handler::Handler,
     live_rules::{Fixed, LiveRules},
     log_bucket::S3LogBucket,
-    rules_prefix::RulesPrefix,
+    rules_prefix::{Place, RulesPrefix},
     sdk,
 };
 
@@ -24,6 +26,7 @@ pub type Detector = Handler<S3LogBucket, Topics<aws_sdk_sns::Client>, RulesPrefi
 /// Region, credentials and endpoint from the environment, and the patience of [`sdk`].
 pub async fn aws() -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
+        .http_client(sdk::https())
         .retry_config(sdk::retries())
         .timeout_config(sdk::timeouts())
         .load()
@@ -35,23 +38,37 @@ pub async fn aws() -> SdkConfig {
 /// # Errors
 /// When rules or lists that the configuration names on this disk cannot be read, or hold none.
 pub fn detector(config: Config, aws: &SdkConfig) -> Result<Detector, String> {
-    let topics = Topics::new(
-        aws_sdk_sns::Client::new(aws),
-        config.findings_topic_arn.clone(),
-        config.alerts_topic_arn.clone(),
-        config.alert_format,
-    );
-    let s3 = aws_sdk_s3::Client::new(aws);
-    let (fixed, source) = rules(&config, &s3)?;
-    let rules = match source {
-        None => LiveRules::fixed(fixed),
-        Some(source) => LiveRules::from_source(source, fixed),
+    let fixed = fixed(&config)?;
+    // Half of a start is reading rules, half is reading the system's certificates for the clients: side by side. With a source
+    // of rules there is nothing to read before the first record.
+    let (rules, (s3, sns)) = match (place(&config.rules), place(&config.lists)) {
+        (None, None) => beside(|| LiveRules::fixed(fixed), || clients(aws)),
+        (rules, lists) => {
+            let (s3, sns) = clients(aws);
+            let source = RulesPrefix::new(s3.clone(), rules, lists);
+            (LiveRules::from_source(source, fixed), (s3, sns))
+        }
     };
+    let topics =
+        Topics::new(sns, config.findings_topic_arn.clone(), config.alerts_topic_arn.clone(), config.alert_format);
     Ok(Handler::new(config, rules, S3LogBucket::new(s3), topics, now_ms))
 }
 
-/// What is known of rules and lists from the start, and where more of them come from.
-fn rules(config: &Config, s3: &aws_sdk_s3::Client) -> Result<(Fixed, Option<RulesPrefix>), String> {
+fn clients(aws: &SdkConfig) -> (aws_sdk_s3::Client, aws_sdk_sns::Client) {
+    (aws_sdk_s3::Client::new(aws), aws_sdk_sns::Client::new(aws))
+}
+
+/// Does one thing in a thread of its own and another in this one.
+fn beside<A: Send, B>(one: impl FnOnce() -> A + Send, other: impl FnOnce() -> B) -> (A, B) {
+    thread::scope(|scope| {
+        let one = scope.spawn(one);
+        let other = other();
+        (one.join().unwrap_or_else(|panic| resume_unwind(panic)), other)
+    })
+}
+
+/// What is known of rules and lists from the start.
+fn fixed(config: &Config) -> Result<Fixed, String> {
     let mut fixed = Fixed::default();
     fixed.lists.keep("own_resources", &config.own_resources);
     if let Uri::Local(path) = &config.lists {
@@ -68,13 +85,14 @@ fn rules(config: &Config, s3: &aws_sdk_s3::Client) -> Result<(Fixed, Option<Rule
             return Err(format!("RULES_URI ({at}) holds no .yml file; mend the path or leave it out"));
         }
     }
-    let place = |uri: &Uri| match uri {
+    Ok(fixed)
+}
+
+fn place(uri: &Uri) -> Option<Place> {
+    match uri {
         Uri::S3(place) => Some(place.clone()),
         Uri::None | Uri::Local(_) => None,
-    };
-    let places = (place(&config.rules), place(&config.lists));
-    let source = (places.0.is_some() || places.1.is_some()).then(|| RulesPrefix::new(s3.clone(), places.0, places.1));
-    Ok((fixed, source))
+    }
 }
 
 /// Milliseconds since 1970.

@@ -1,8 +1,29 @@
-//! How patient the SDK is: its retries and timeouts, the same for every client. Knows no service.
+//! How patient the SDK is, and how it connects: the same for every client. Knows no service.
 
 use std::time::Duration;
 
 use aws_config::{retry::RetryConfig, timeout::TimeoutConfig};
+use aws_smithy_http_client::{
+    Builder, ConnectorBuilder,
+    proxy::ProxyConfig,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+
+/// One pool of connections for all clients. Left to themselves, each makes one like it, and reads the certificates of all the
+/// world's authorities again, which is a good part of a start.
+#[must_use]
+pub fn https() -> SharedHttpClient {
+    Builder::new().build_with_connector_fn(|settings, components| {
+        let mut connector = ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+        connector.set_connector_settings(settings.cloned());
+        if let Some(components) = components {
+            connector.set_sleep_impl(components.sleep_impl());
+        }
+        connector.set_proxy_config(Some(ProxyConfig::from_env()));
+        connector.build()
+    })
+}
 
 /// Standard mode: throttling, 5xx and broken connections are tried again, with pauses that grow.
 #[must_use]
