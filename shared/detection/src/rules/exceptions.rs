@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use rsigma_parser::{FilterRule, FilterRuleTarget, LogSource, Status, parse_sigma_yaml};
 
 use super::{
-    RuleFile, RuleRef, Stage, Warning,
+    RuleFile, RuleRef, Stage, Warning, bounds,
     check::{self, Fault, Refused},
     engine::Engine,
     lists::{self, Lists},
@@ -129,6 +129,7 @@ pub(super) fn is_exception(text: &str) -> bool {
 }
 
 fn parse(text: &str) -> Result<FilterRule, Fault> {
+    bounds::check_yaml(text)?;
     let collection = parse_sigma_yaml(text).map_err(|error| parser_fault(&error.to_string(), text))?;
     if let Some(error) = collection.errors.first() {
         return Err(parser_fault(error, text));

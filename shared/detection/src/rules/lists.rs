@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use yaml_serde::Value;
 
 use super::{
-    Refused, RuleFile,
+    Refused, RuleFile, bounds,
     check::Fault,
     load::{MAX_FILE_BYTES, in_one_line},
 };
@@ -21,6 +21,8 @@ const BUILTIN: &str = include_str!("../../data/lists.yml");
 const PATTERN: &str = "pattern:";
 /// Values that the placeholders of one value may become.
 const MOST_VALUES: usize = 10_000;
+/// Bytes of text that they may have together.
+const MOST_BYTES: usize = 4 * 1024 * 1024;
 
 /// Every list that there is, by its name in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +95,7 @@ fn parse(text: &str) -> Result<BTreeMap<String, Vec<String>>, Fault> {
     if text.len() as u64 > MAX_FILE_BYTES {
         return Err(Fault::new("", "it is larger than 1 MiB", "shorten the lists, or write patterns"));
     }
+    bounds::check_yaml(text)?;
     let Named(given) = yaml_serde::from_str(text).map_err(|error| {
         let remedy = "write `name:` and below it one `- entry` line for each value";
         Fault::new("", in_one_line(&error.to_string()), remedy)
@@ -228,6 +231,9 @@ fn expand_item(name: &str, item: &mut DetectionItem, lists: &Lists) -> Result<()
         for text in filled(text, &field, lists, &fault)? {
             expanded.push(SigmaValue::String(text));
         }
+        if expanded.len() > MOST_VALUES {
+            return Err(fault("becomes more than 10,000 values", "name each list once, and write fewer entries"));
+        }
     }
     item.field.modifiers.retain(|modifier| *modifier != Modifier::Expand);
     // `all` of one value is that value; `all` of none would hold everywhere, and an empty list matches nothing.
@@ -260,8 +266,12 @@ fn filled(
             };
             placeholders += 1;
             push(&mut texts, before);
-            if texts.len().saturating_mul(entries.len()) > MOST_VALUES {
-                return Err(fault("becomes more than 10,000 values", "write patterns, or fewer entries"));
+            let longest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or(0);
+            let length = longest(&mut texts.iter().map(|text| text.original.len()))
+                + longest(&mut entries.iter().map(String::len));
+            let values = texts.len().saturating_mul(entries.len());
+            if values > MOST_VALUES || values.saturating_mul(length) > MOST_BYTES {
+                return Err(fault("becomes more than 10,000 values or 4 MiB", "write patterns, or fewer entries"));
             }
             let normal = |text: &String| match text.starts_with(PATTERN) {
                 false if field == "derived.model" => entry(&model_name(text).text),

@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     About, Loaded, Rule, RuleRef, RuleSet, UNKNOWN_OPERATION,
     attributes::{self, Attributes},
+    bounds,
     check::{self, Fault},
     engine::Engine,
     exceptions::{self, Exceptions, Known},
@@ -250,6 +251,7 @@ fn read(
     let mut sigma = sigma.map_or_else(|| parse(&file.text), Ok)?;
     check::check(&sigma)?;
     lists::expand(&mut sigma.detection, lists)?;
+    bounds::check_size(&sigma.detection)?;
     let attributes = Attributes::of(&sigma)?;
     let waits_for = waits_for(attributes.requires_lists, lists)?;
 
@@ -351,6 +353,7 @@ pub(super) fn parser_fault(error: &str, text: &str) -> Fault {
 }
 
 pub(super) fn parse(text: &str) -> Result<SigmaRule, Fault> {
+    bounds::check_yaml(text)?;
     let collection = parse_sigma_yaml(text).map_err(|error| parser_fault(&error.to_string(), text))?;
     if let Some(error) = collection.errors.first() {
         return Err(parser_fault(error, text));

@@ -1,6 +1,7 @@
 //! The rules: read from Sigma, checked, and looked up by what a record can match. Knows nothing of findings.
 
 mod attributes;
+mod bounds;
 mod check;
 mod engine;
 mod exceptions;

@@ -11,7 +11,7 @@ use rsigma_parser::Level;
 use yaml_serde::{Mapping, Value};
 
 use super::{
-    Rule, RuleFile, RuleRef, Stage,
+    Rule, RuleFile, RuleRef, Stage, bounds,
     check::{self, Fault, Refused},
     load::{MAX_FILE_BYTES, parser_fault},
     severity_id,
@@ -130,6 +130,7 @@ fn entries(file: &RuleFile) -> Result<Mapping, Fault> {
     if file.text.len() as u64 > MAX_FILE_BYTES {
         return Err(Fault::new("", "it is larger than 1 MiB", "remove what is no longer needed"));
     }
+    bounds::check_yaml(&file.text)?;
     match yaml_serde::from_str(&file.text) {
         Ok(Value::Mapping(entries)) => Ok(entries),
         // Nothing in it but comments.

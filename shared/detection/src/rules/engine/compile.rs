@@ -14,8 +14,11 @@ use super::{
 };
 use crate::rules::check::Fault;
 
-/// Memory that one compiled regex may take, in bytes: a rule's author must not be able to exhaust the function's.
-const REGEX_BYTES: usize = 1024 * 1024;
+/// Memory that one compiled regex may take, in bytes: a rule's author must not be able to exhaust the function's. The library
+/// does not say how much one takes; that it takes at most so much is known by trying.
+const REGEX_BYTES: [usize; 5] = [4 * 1024, 16 * 1024, 64 * 1024, 256 * 1024, 1024 * 1024];
+/// Memory that all of them together may take.
+pub(super) const ALL_REGEX_BYTES: usize = 24 * 1024 * 1024;
 
 pub(super) fn compile(detections: &Detections, fields: &mut Fields) -> Result<Tree, Fault> {
     // Several conditions are as many rules: it matches where any of them holds.
@@ -260,7 +263,7 @@ impl Modifiers {
             _ => {
                 let mut comparisons = Vec::new();
                 for value in values {
-                    comparisons.extend(self.comparisons(value, keyword)?);
+                    comparisons.extend(self.comparisons(value, keyword, fields)?);
                 }
                 Ok(Check::AnyOf(comparisons))
             }
@@ -277,9 +280,9 @@ impl Modifiers {
     }
 
     /// What one value of the rule is compared as.
-    fn comparisons(&self, value: &SigmaValue, keyword: bool) -> Result<Vec<Comparison>, Fault> {
+    fn comparisons(&self, value: &SigmaValue, keyword: bool, fields: &mut Fields) -> Result<Vec<Comparison>, Fault> {
         Ok(match self.kind {
-            Kind::Regex => vec![Comparison::Regex(self.regex(value)?)],
+            Kind::Regex => vec![Comparison::Regex(self.regex(value, fields.regex_room())?)],
             Kind::Cidr => {
                 let network = match value {
                     SigmaValue::String(text) => text
@@ -339,21 +342,36 @@ impl Modifiers {
         Comparison::Text(Pattern::new(&symbols, self.cased))
     }
 
-    fn regex(&self, value: &SigmaValue) -> Result<Regex, Fault> {
+    /// `room` is what is left for regular expressions.
+    fn regex(&self, value: &SigmaValue, room: &mut usize) -> Result<Regex, Fault> {
         let SigmaValue::String(text) = value else { return Err(self.fault("wants a regular expression in quotes")) };
         let (i, m, s) = self.flags;
-        RegexBuilder::new(&text.original)
-            .case_insensitive(i)
-            .multi_line(m)
-            .dot_matches_new_line(s)
-            .size_limit(REGEX_BYTES)
-            .dfa_size_limit(REGEX_BYTES)
-            .build()
-            .map_err(|error| {
-                let reason = error.to_string();
-                let reason = reason.lines().last().unwrap_or_default().trim().trim_start_matches("error: ");
-                self.fault(&format!("holds a regular expression that cannot be used here ({reason})"))
-            })
+        let mut too_big = String::new();
+        for bytes in REGEX_BYTES {
+            let built = RegexBuilder::new(&text.original)
+                .case_insensitive(i)
+                .multi_line(m)
+                .dot_matches_new_line(s)
+                .size_limit(bytes)
+                .dfa_size_limit(bytes)
+                .build();
+            match built {
+                Ok(regex) => {
+                    let Some(left) = room.checked_sub(bytes) else {
+                        return Err(self.fault("holds more regular expressions than all rules together may have"));
+                    };
+                    *room = left;
+                    return Ok(regex);
+                }
+                Err(error @ regex::Error::CompiledTooBig(_)) => too_big = error.to_string(),
+                Err(error) => {
+                    let reason = error.to_string();
+                    let reason = reason.lines().last().unwrap_or_default().trim().trim_start_matches("error: ");
+                    return Err(self.fault(&format!("holds a regular expression that cannot be used here ({reason})")));
+                }
+            }
+        }
+        Err(self.fault(&format!("holds a regular expression that cannot be used here ({too_big})")))
     }
 
     fn encoded(&self, value: &SigmaValue) -> Result<Vec<Comparison>, Fault> {

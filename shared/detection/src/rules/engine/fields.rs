@@ -6,6 +6,7 @@ use std::{borrow::Cow, collections::HashMap, fmt};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 
+use super::compile::ALL_REGEX_BYTES;
 use crate::{
     operations::Operations,
     record::{DERIVED, Derived, Held, is_hidden_literal},
@@ -26,6 +27,8 @@ pub(super) struct Fields {
     members: Vec<Option<(String, usize)>>,
     /// What is not written in a record, and worked out of it when a rule asks.
     derived: Vec<(Derived, Slot)>,
+    /// Bytes that the regular expressions of more rules may take.
+    regex_room: usize,
 }
 
 #[derive(Debug, Default)]
@@ -45,7 +48,13 @@ impl Node {
 
 impl Default for Fields {
     fn default() -> Self {
-        Self { nodes: vec![Node::default()], slots: HashMap::new(), members: Vec::new(), derived: Vec::new() }
+        Self {
+            nodes: vec![Node::default()],
+            slots: HashMap::new(),
+            members: Vec::new(),
+            derived: Vec::new(),
+            regex_room: ALL_REGEX_BYTES,
+        }
     }
 }
 
@@ -90,6 +99,11 @@ impl Fields {
             _ => None,
         });
         slot
+    }
+
+    /// What is left of the memory that all regular expressions may take.
+    pub(super) fn regex_room(&mut self) -> &mut usize {
+        &mut self.regex_room
     }
 
     /// The derived fields that some rule reads.
