@@ -19,6 +19,8 @@ const UNWRITTEN: u8 = 0xff;
 const OVERRUN: usize = 16;
 /// Longest header that is read here; only a file's name makes it longer than ten bytes.
 const MAX_HEADER: usize = 1024;
+/// What a member begins with: gzip, deflated.
+const MEMBER: [u8; 3] = [0x1f, 0x8b, 8];
 /// CRC-32 and length.
 const TRAILER: usize = 8;
 /// The decoder wants the four bytes of zlib's checksum, which are gzip's CRC-32 here, and may read three more.
@@ -90,11 +92,11 @@ impl Inflate {
                 self.push(bytes.get(used..).unwrap_or_default(), take)
             }
             At::Trailer(trailer) => {
-                let before = trailer.bytes.len();
                 trailer.bytes.extend_from_slice(bytes);
-                let Some(end) = trailer.end()? else { return Ok(()) };
+                let Some(end) = trailer.end(false)? else { return Ok(()) };
+                let behind = trailer.bytes.split_off(end);
                 self.at = At::MemberEnd;
-                self.push(bytes.get(end.saturating_sub(before)..).unwrap_or_default(), take)
+                self.push(&behind, take)
             }
             At::MemberEnd => {
                 self.at = At::unusual();
@@ -119,7 +121,14 @@ impl Inflate {
         match &mut self.at {
             At::MemberEnd => Ok(()),
             At::Header(_) => Err("it ends before its header does".to_owned()),
-            At::Data(_) | At::Trailer(_) => Err("it ends early".to_owned()),
+            At::Data(_) => Err("it ends early".to_owned()),
+            At::Trailer(trailer) => {
+                let end = trailer.end(true)?.ok_or("it ends early")?;
+                let behind = trailer.bytes.split_off(end);
+                self.at = At::MemberEnd;
+                self.push(&behind, take)?;
+                self.finish(take)
+            }
             At::Unusual(decoder) => hand_over(decoder, MultiGzDecoder::try_finish, take).map(|_| ()),
         }
     }
@@ -149,8 +158,7 @@ enum HeaderLength {
 
 /// The length of a header of ten fixed bytes and, where the fourth says so, a file's name.
 fn header_length(bytes: &[u8]) -> HeaderLength {
-    const DEFLATED: [u8; 3] = [0x1f, 0x8b, 8];
-    let known = bytes.iter().zip(DEFLATED).all(|(byte, wanted)| *byte == wanted);
+    let known = bytes.iter().zip(MEMBER).all(|(byte, wanted)| *byte == wanted);
     match bytes.get(3) {
         _ if !known => HeaderLength::Unusual,
         Some(0) if bytes.len() >= 10 => HeaderLength::Known(10),
@@ -244,11 +252,21 @@ struct Trailer {
 
 impl Trailer {
     /// Where in its bytes it ends; nothing if more must come. The decoder may have read up to [`READ_AHEAD`] bytes too many
-    /// and does not say how many. Sixty-four bits that must be right tell the place.
-    fn end(&self) -> Result<Option<usize>, String> {
-        let mut places = self.bytes.windows(TRAILER).take(READ_AHEAD + 1);
-        match places.position(|place| place == self.expected) {
-            Some(at) => Ok(Some(at + TRAILER)),
+    /// and does not say how many. Sixty-four bits that must be right tell the place. Where they are right at two places (those of
+    /// an empty member are zeros, as is the byte before them), what follows decides: nothing, or another member.
+    fn end(&self, is_all: bool) -> Result<Option<usize>, String> {
+        if !is_all && self.bytes.len() < READ_AHEAD + TRAILER {
+            return Ok(None);
+        }
+        let places = self.bytes.windows(TRAILER).take(READ_AHEAD + 1).enumerate();
+        let ends: Vec<usize> =
+            places.filter(|(_, place)| *place == self.expected).map(|(at, _)| at + TRAILER).collect();
+        let is_followed = |end: &&usize| {
+            let behind = self.bytes.get(**end..).unwrap_or_default();
+            behind.iter().zip(MEMBER).all(|(byte, wanted)| *byte == wanted)
+        };
+        match ends.iter().find(is_followed).or(ends.first()) {
+            Some(end) => Ok(Some(*end)),
             None if self.bytes.len() < READ_AHEAD + TRAILER => Ok(None),
             None => Err("its checksum or its length does not match".to_owned()),
         }
