@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{Confidence, Details, Finding, Log, Matched, Tally, severity_of};
 use crate::{
     ids,
-    record::{Actor, Outcome, Record},
+    record::{Actor, Outcome, Record, Resource},
     rules::{RuleRef, RuleSet, Stage, severity_id},
 };
 
@@ -20,12 +20,34 @@ const MOST_RECORDS: usize = 10;
 const MOST_RECORD_BYTES: usize = 256 * 1024;
 /// Bytes of whole records that all findings of a log keep together: what an attacker sends must not fill our memory. What is
 /// left out still stands in the log, and the finding says where.
-const MOST_BYTES_OF_ALL: usize = 16 * 1024 * 1024;
+const MOST_BYTES_OF_ALL: usize = 4 * 1024 * 1024;
 /// Different targets that one actor may try in vain with one call before the rest becomes one finding. Otherwise whoever is
 /// denied everything could bury a finding under a million others.
 const MOST_VAIN_TARGETS: usize = 100;
 /// Parts of a key before its targets: actor, credential, account, Region, source, name, error.
 const STORY_PARTS: usize = 7;
+/// Findings of one log that are told apart by actor, credential, Region and target. Real logs have a few; a flood of more would
+/// fill the memory of the function, which is then killed and finds nothing. What comes after them is one finding for each rule,
+/// outcome, account, call and error.
+const MOST_APART: usize = 1_000;
+/// Findings of one log that are told apart even so; what comes after them is one finding for each rule and outcome.
+const MOST_CALLS_APART: usize = 1_500;
+/// What stands in a key, and for the actor, where several are meant.
+const SEVERAL: &str = "more than one";
+/// Characters of one text that a finding keeps beside its records. CloudTrail cuts a user agent at as many.
+const MOST_CHARACTERS: usize = 1_024;
+/// Characters of one part of a key, and of what is said of an actor.
+const MOST_OF_PART: usize = 512;
+/// Bytes of all targets in a key. More of them are told apart by a hash.
+const MOST_TARGET_BYTES: usize = 1_024;
+/// Bytes of resources, addresses, user agents and models that all findings of a log name together; the rest is counted.
+const MOST_TALLIED_BYTES: usize = 8 * 1024 * 1024;
+/// eventIDs that all findings of a log name together, beside the first of each.
+const MOST_EVENT_IDS_OF_ALL: usize = 50_000;
+/// Characters of an eventID. AWS's have 36.
+const MOST_OF_EVENT_ID: usize = 128;
+/// Of these, what is told apart even in a flood: account, source, name, error.
+const OF_CALL: [usize; 4] = [2, 4, 5, 6];
 /// eventIDs that a finding names.
 const MOST_EVENT_IDS: usize = 1_000;
 
@@ -71,8 +93,16 @@ pub(crate) struct Groups<'r> {
     superseded: HashSet<Key>,
     /// How many targets were tried in vain in each story.
     vain: HashMap<Key, usize>,
-    /// Bytes of whole records that may still be kept.
-    bytes_left: usize,
+    left: Left,
+}
+
+/// What a log's findings may still keep in memory.
+struct Left {
+    /// Bytes of whole records.
+    records: usize,
+    /// Bytes of what is tallied.
+    tallied: usize,
+    event_ids: usize,
 }
 
 impl<'r> Groups<'r> {
@@ -82,7 +112,7 @@ impl<'r> Groups<'r> {
             groups: HashMap::new(),
             superseded: HashSet::new(),
             vain: HashMap::new(),
-            bytes_left: MOST_BYTES_OF_ALL,
+            left: Left { records: MOST_BYTES_OF_ALL, tallied: MOST_TALLIED_BYTES, event_ids: MOST_EVENT_IDS_OF_ALL },
         }
     }
 
@@ -112,13 +142,14 @@ impl<'r> Groups<'r> {
             let lesser: Vec<&Fired> = of_family.collect();
             for lesser in &lesser {
                 let key = self.key(lesser, record, &actor, outcome);
+                let key = if self.superseded.contains(&key) { key } else { coarse(key, self.superseded.len()) };
                 self.superseded.insert(key);
             }
             let key = self.key(first, record, &actor, outcome);
             let key = self.folded(key);
-            let group =
-                self.groups.entry(key).or_insert_with(|| Group::new(record, actor.clone(), &mut self.bytes_left));
-            group.add(record, bytes, first, &mut self.bytes_left);
+            let actor = if key.is_of_several() { several() } else { actor.clone() };
+            let group = self.groups.entry(key).or_insert_with(|| Group::new(record, actor, &mut self.left));
+            group.add(record, bytes, first, &mut self.left);
             group.related.extend(lesser.iter().map(|fired| (fired.rule, fired.overridden)));
         }
     }
@@ -131,7 +162,13 @@ impl<'r> Groups<'r> {
 
     /// The key itself or, after too many targets tried in vain, the one that stands for all further ones.
     fn folded(&mut self, key: Key) -> Key {
-        if key.outcome == Outcome::Success || self.groups.contains_key(&key) {
+        if self.groups.contains_key(&key) {
+            return key;
+        }
+        if self.groups.len() >= MOST_APART {
+            return coarse(key, self.groups.len());
+        }
+        if key.outcome == Outcome::Success {
             return key;
         }
         // Only targets are folded: whose account it was, and what was refused, is never mixed.
@@ -151,26 +188,33 @@ impl<'r> Groups<'r> {
         // One finding for each operation that nobody knows and account, whoever calls it.
         if rule == RuleRef::UnknownOperation {
             let parts = [record.account().unwrap_or_default(), record.event_source(), record.event_name()];
-            return Key { rule, overridden, outcome, parts: parts.map(str::to_owned).to_vec() };
+            return Key { rule, overridden, outcome, parts: parts.map(part).to_vec() };
         }
         // The first STORY_PARTS, whatever the call.
-        let mut parts = vec![
-            actor.uid.clone(),
-            actor.credential.clone().unwrap_or_default(),
-            record.account().unwrap_or_default().to_owned(),
-            record.region().unwrap_or_default().to_owned(),
-            record.event_source().to_owned(),
-            record.event_name().to_owned(),
-            record.error_code().unwrap_or_default().to_owned(),
-        ];
+        let mut parts: Vec<String> = [
+            actor.uid.as_str(),
+            actor.credential.as_deref().unwrap_or_default(),
+            record.account().unwrap_or_default(),
+            record.region().unwrap_or_default(),
+            record.event_source(),
+            record.event_name(),
+            record.error_code().unwrap_or_default(),
+        ]
+        .map(part)
+        .to_vec();
         // Two deleted guardrails are two findings; five thousand denied invocations are one.
         let operations = self.rule_set.operations();
+        let mut targets = Vec::new();
         if operations.writes(record.event_source(), record.event_name(), record.read_only()) {
-            parts.extend(record.targets().into_iter().map(|target| target.uid));
+            targets.extend(record.targets().into_iter().map(|target| target.uid));
         }
         for field in self.rule_set.rule(rule, overridden).into_iter().flat_map(|rule| &rule.group_by) {
-            parts.push(format!("{field}={}", record.at(field).unwrap_or(&Value::Null)));
+            targets.push(format!("{field}={}", record.at(field).unwrap_or(&Value::Null)));
         }
+        if targets.iter().map(String::len).sum::<usize>() > MOST_TARGET_BYTES {
+            targets = vec![ids::uuid([&b"targets"[..]].into_iter().chain(targets.iter().map(String::as_bytes)))];
+        }
+        parts.append(&mut targets);
         Key { rule, overridden, outcome, parts }
     }
 
@@ -187,19 +231,54 @@ impl<'r> Groups<'r> {
     }
 }
 
+impl Key {
+    fn is_of_several(&self) -> bool {
+        self.parts.first().is_some_and(|actor| actor == SEVERAL)
+    }
+}
+
+/// A part of a key, told apart by a hash where it is long.
+fn part(text: &str) -> String {
+    if text.chars().nth(MOST_OF_PART).is_none() {
+        return text.to_owned();
+    }
+    let start: String = text.chars().take(MOST_OF_PART / 2).collect();
+    format!("{start}#{}", ids::hex(&ids::fingerprint(text.as_bytes())))
+}
+
+/// A key that stands for this one where `apart` others are told apart already.
+fn coarse(mut key: Key, apart: usize) -> Key {
+    if apart < MOST_APART || key.rule == RuleRef::UnknownOperation && apart < MOST_CALLS_APART {
+        return key;
+    }
+    key.parts.truncate(STORY_PARTS);
+    let kept: &[usize] = if apart < MOST_CALLS_APART { &OF_CALL } else { &[] };
+    for (at, part) in key.parts.iter_mut().enumerate() {
+        if !kept.contains(&at) {
+            SEVERAL.clone_into(part);
+        }
+    }
+    key
+}
+
+/// Who did what several did.
+fn several() -> Actor {
+    Actor { kind: "Unknown".to_owned(), uid: SEVERAL.to_owned(), ..Actor::default() }
+}
+
 impl Group {
-    fn new(record: &Record<'_>, actor: Actor, bytes_left: &mut usize) -> Self {
+    fn new(record: &Record<'_>, actor: Actor, left: &mut Left) -> Self {
         let mut asked = record.asked();
         let size: usize = asked.iter().map(|asked| asked.path.len() + asked.value.len()).sum();
-        match bytes_left.checked_sub(size) {
-            Some(left) => *bytes_left = left,
+        match left.records.checked_sub(size) {
+            Some(records) => left.records = records,
             None => asked.clear(),
         }
         let matched = Matched {
-            event_source: record.event_source().to_owned(),
-            event_name: record.event_name().to_owned(),
-            error_code: record.error_code().map(str::to_owned),
-            actor,
+            event_source: part(record.event_source()),
+            event_name: part(record.event_name()),
+            error_code: record.error_code().map(part),
+            actor: actor.shortened(MOST_OF_PART),
             count: 0,
             first_ms: None,
             last_ms: None,
@@ -217,15 +296,15 @@ impl Group {
         };
         Self {
             matched,
-            account: record.account().map(str::to_owned),
-            region: record.region().map(str::to_owned),
+            account: record.account().map(part),
+            region: record.region().map(part),
             fingerprints: BTreeSet::new(),
             record_bytes: 0,
             related: BTreeSet::new(),
         }
     }
 
-    fn add(&mut self, record: &Record<'_>, bytes: &[u8], fired: &Fired, bytes_left: &mut usize) {
+    fn add(&mut self, record: &Record<'_>, bytes: &[u8], fired: &Fired, left: &mut Left) {
         let matched = &mut self.matched;
         // The same event twice in one log, as CloudTrail sometimes delivers it, is one event.
         if !self.fingerprints.insert(ids::fingerprint(record.event_id().map_or(bytes, str::as_bytes))) {
@@ -238,27 +317,34 @@ impl Group {
         }
         if let Some(id) = record.event_id() {
             matched.event_ids_total += 1;
-            if matched.event_ids.len() < MOST_EVENT_IDS {
-                matched.event_ids.push(id.to_owned());
+            let one_more = matched.event_ids.is_empty() || left.event_ids > 0;
+            if one_more && matched.event_ids.len() < MOST_EVENT_IDS {
+                left.event_ids = left.event_ids.saturating_sub(1);
+                matched.event_ids.push(id.chars().take(MOST_OF_EVENT_ID).collect());
             }
         }
         let fits = matched.records.len() < MOST_RECORDS
             && self.record_bytes + bytes.len() <= MOST_RECORD_BYTES
-            && bytes.len() <= *bytes_left;
+            && bytes.len() <= left.records;
         if fits {
             self.record_bytes += bytes.len();
-            *bytes_left -= bytes.len();
+            left.records -= bytes.len();
             matched.records.push(String::from_utf8_lossy(bytes).into_owned());
         }
-        record.resources().into_iter().for_each(|resource| matched.resources.add(resource));
-        if let Some(address) = record.text("sourceIPAddress") {
-            matched.addresses.add(address.to_owned());
+        let text = |text: &str| text.chars().take(MOST_CHARACTERS).collect::<String>();
+        for resource in record.resources() {
+            let resource = Resource { uid: text(&resource.uid), kind: text(&resource.kind) };
+            let size = resource.uid.len() + resource.kind.len();
+            matched.resources.add_within(resource, size, &mut left.tallied);
         }
-        if let Some(agent) = record.text("userAgent") {
-            matched.user_agents.add(agent.to_owned());
-        }
-        if let Some(model) = record.model() {
-            matched.models.add(model.to_owned());
+        for (tally, value) in [
+            (&mut matched.addresses, record.text("sourceIPAddress")),
+            (&mut matched.user_agents, record.text("userAgent")),
+            (&mut matched.models, record.model()),
+        ] {
+            let Some(value) = value.map(text) else { continue };
+            let size = value.len();
+            tally.add_within(value, size, &mut left.tallied);
         }
         matched.confidence = matched.confidence.max(fired.confidence);
         for field in &fired.not_visible {

@@ -153,13 +153,18 @@ impl<T> Default for Tally<T> {
 }
 
 impl<T: Ord> Tally<T> {
-    pub(crate) fn add(&mut self, value: T) {
+    /// Counts a value; one that is new is only named if its `size` is within what is `left`.
+    pub(crate) fn add_within(&mut self, value: T, size: usize, left: &mut usize) {
         if let Some(count) = self.counts.get_mut(&value) {
             *count += 1;
-        } else if self.counts.len() < 50 {
-            self.counts.insert(value, 1);
-        } else {
-            self.others += 1;
+            return;
+        }
+        match left.checked_sub(size) {
+            Some(rest) if self.counts.len() < 50 => {
+                *left = rest;
+                self.counts.insert(value, 1);
+            }
+            _ => self.others += 1,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Who made a call: the three questions of the Bedrock guide (root, user or role? temporary credentials? called by another
 //! service?) and the key that tells one actor from another.
 
-use super::{Record, boolean, time_ms};
+use super::{Record, boolean, event_time_ms};
 
 /// Who made a call, as far as the record says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Actor {
     pub session: Option<String>,
     /// The role or user behind the session.
     pub issuer: Option<String>,
-    /// When the session began, in milliseconds since 1970.
+    /// When the session began, in milliseconds since 1970; nothing for a time in which there was no AWS.
     pub session_created_ms: Option<i64>,
     /// `principalId`.
     pub principal_id: Option<String>,
@@ -33,6 +33,24 @@ pub struct Actor {
 }
 
 impl Actor {
+    /// The same with every text cut to `most` characters: what a finding keeps of it.
+    #[must_use]
+    pub(crate) fn shortened(self, most: usize) -> Self {
+        let cut = |text: String| if text.len() <= most { text } else { text.chars().take(most).collect() };
+        Self {
+            kind: cut(self.kind),
+            uid: cut(self.uid),
+            name: self.name.map(cut),
+            session: self.session.map(cut),
+            issuer: self.issuer.map(cut),
+            principal_id: self.principal_id.map(cut),
+            account: self.account.map(cut),
+            credential: self.credential.map(cut),
+            invoked_by: self.invoked_by.map(cut),
+            ..self
+        }
+    }
+
     /// Reads it from `userIdentity`.
     #[must_use]
     pub fn of(record: &Record<'_>) -> Self {
@@ -56,7 +74,9 @@ impl Actor {
                 .or(subject),
             session,
             issuer: text("userIdentity.sessionContext.sessionIssuer.arn"),
-            session_created_ms: record.text("userIdentity.sessionContext.attributes.creationDate").and_then(time_ms),
+            session_created_ms: record
+                .text("userIdentity.sessionContext.attributes.creationDate")
+                .and_then(event_time_ms),
             principal_id,
             account: text("userIdentity.accountId"),
             credential: text("userIdentity.accessKeyId").or_else(|| text("userIdentity.credentialId")),
