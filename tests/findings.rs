@@ -407,6 +407,16 @@ fn escapes_do_not_outgrow_a_message() {
     }
 }
 
+/// A fuzzer put a session into the year 1013, which no subscriber's database can hold.
+#[test]
+fn a_time_in_which_there_was_no_aws_is_no_time() {
+    for date in ["1013-11-22T08:41:12Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59+00:00", "tomorrow"] {
+        let session = json!({"sessionContext": {"attributes": {"creationDate": date}}});
+        let audited = found(&[delete_guardrail(1, &json!({"userIdentity": session, "eventTime": date}))]);
+        assert_eq!(SCHEMA.violations(&only(&audited).ocsf()), Vec::<String>::new(), "{date}");
+    }
+}
+
 /// A keyword is looked for in every value, and no nesting hides one.
 #[test]
 fn nesting_hides_nothing_from_a_keyword() {

@@ -1,6 +1,9 @@
 //! The tests that see the product from outside, as one binary. What a single file promises is tested in that file.
 //!
 //! - [`rules`]: every built-in rule holds its proof, every wrong rule is refused, looking rules up loses none
+//! - [`floods`]: very many records in one log, very many logs at once
+//! - [`hostile_files`]: damaged, odd and malicious logs: what is found and what is reported of each
+//! - [`hostile_rules`]: rule files that are written to break what reads them
 //! - [`lints`]: what `rules check` finds in a rule file, with its place
 //! - [`sigma`]: Sigma as the standard defines it, one case a feature; [`sigma_oracles`]: the same asked of other engines
 //! - [`lists`]: approved lists and the fields that are worked out of a record, as rules use them
@@ -30,7 +33,10 @@ mod exceptions;
 mod fast_and_plain;
 mod faults;
 mod findings;
+mod floods;
 mod flow;
+mod hostile_files;
+mod hostile_rules;
 mod lints;
 mod lists;
 mod notifications;
