@@ -21,6 +21,9 @@ WITH_SAM_TOOLS := SAM_CLI_TELEMETRY=0 PATH="$(LAMBDA_VENV)/bin:$(TEMPLATE_VENV)/
 DENY_VERSION := 0.20.2
 DENY := $(CURDIR)/.tools/bin/cargo-deny
 DENY_STAMP := .tools/cargo-deny-$(DENY_VERSION)
+FUZZ_VERSION := 0.13.2
+FUZZ_STAMP := .tools/cargo-fuzz-$(FUZZ_VERSION)
+FUZZ_TARGETS := rule_loading record_evaluation delivered_log notification finding sns_message
 CYCLONEDX_VERSION := 0.5.9
 CYCLONEDX_STAMP := .tools/cargo-cyclonedx-$(CYCLONEDX_VERSION)
 SBOM := $(TARGET_DIR)/lambda/bootstrap/bootstrap.cdx.json
@@ -30,7 +33,7 @@ EXAMPLE_LOG := events/logs/delete-guardrail.json
 .DELETE_ON_ERROR:
 # The targets share one cargo target folder; side by side they would only wait for each other.
 .NOTPARALLEL:
-.PHONY: help run test faults check build invoke scan deploy smoke bench bench-count bench-start bench-cost operations docs fmt clean
+.PHONY: help run test faults check build invoke scan deploy smoke bench bench-count bench-start bench-cost hostile fuzz operations docs fmt clean
 .PHONY: bootstrap sbom check-code check-rules check-arrows check-dependencies check-advisories check-template check-pages needs-python needs-EVENT needs-LOG needs-STACK
 
 help: ## Show this list
@@ -94,6 +97,22 @@ bench-count: needs-python ## Count the instructions that a record costs, and fai
 
 bench-start: needs-python .venv/tests/.done bootstrap ## Measure cold start, memory and size of the Lambda binary
 	@$(TESTS_VENV)/bin/python tests/local/bench_start.py --bootstrap $(BOOTSTRAP)
+
+# Hostile files need a minute or two to be made: what they unpack to is hundreds of megabytes each.
+hostile: needs-python .venv/tests/.done bootstrap ## Measure what the most hostile logs cost the Lambda binary: fails above 64 MB or 5 s of CPU
+	@$(TESTS_VENV)/bin/python tests/local/hostile.py --bootstrap $(BOOTSTRAP)
+
+# Without a sanitizer it builds with the stable toolchain: what is looked for are broken promises, and the one crate with unsafe
+# code that reads what others write is the parser of YAML. What is found lies in tests/fuzz/artifacts; what was learned, in
+# tests/fuzz/corpus. Neither is committed.
+fuzz: $(FUZZ_STAMP) ## Run each fuzz target for a minute: [SECONDS=600] [TARGET=rule_loading]
+	@export PATH="$(CURDIR)/.tools/bin:$$PATH" CARGO_TARGET_DIR="$(TARGET_DIR)/fuzz" && \
+	cargo fuzz build --fuzz-dir tests/fuzz --sanitizer none && \
+	for target in $(or $(TARGET),$(FUZZ_TARGETS)); do \
+		seeds="$$(sed -n "s/^$$target: //p" tests/fuzz/seeds.txt)" && mkdir -p tests/fuzz/corpus/$$target && \
+		cargo fuzz run --fuzz-dir tests/fuzz --sanitizer none $$target tests/fuzz/corpus/$$target $$seeds -- \
+			-max_total_time=$(or $(SECONDS),60) -timeout=25 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 || exit 1; \
+	done
 
 # It fails where AWS changed something, as a comparison of files does. Without its stamp, an environment with the newest botocore
 # is made anew for the pinned one.
@@ -193,6 +212,10 @@ $(DENY_STAMP):
 
 $(CYCLONEDX_STAMP):
 	CARGO_PROFILE_DEV_DEBUG=0 cargo install cargo-cyclonedx --version $(CYCLONEDX_VERSION) --locked --debug --force --quiet --root .tools
+	@touch $@
+
+$(FUZZ_STAMP):
+	CARGO_PROFILE_DEV_DEBUG=0 cargo install cargo-fuzz --version $(FUZZ_VERSION) --locked --debug --force --quiet --root .tools
 	@touch $@
 
 # First of all that needs Python: a build of minutes is a long way to an error about its version. An environment that is there
