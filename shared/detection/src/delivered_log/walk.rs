@@ -275,6 +275,8 @@ impl<'a> Walk<'a> {
             }
             end += 2;
         }
+        // It does not end here. Without this, each of its escapes would be looked through to the end of the piece.
+        self.checked = self.bytes.len();
     }
 
     fn finish(self, length: usize) -> Walked<'a> {
