@@ -310,6 +310,18 @@ fn empty_members_lose_nothing_however_they_arrive() {
     }
 }
 
+/// `make hostile`'s find: escapes whose string ends in a later piece took the square of the piece's time, minutes for one log.
+#[test]
+fn escapes_without_end_take_no_time() {
+    let record = format!(r#"{{"x":"{}"}}"#, r#"\""#.repeat(200_000));
+    let text = format!(r#"{{"Records":[{}]}}"#, vec![record; 20].join(","));
+    let started = std::time::Instant::now();
+    let audited = audit_pieces(text.as_bytes().chunks(390_000), Encoding::Plain, LIMIT);
+    assert_eq!(report(&audited).records, (20, 0, 20));
+    // Seconds on any machine; quadratic, it is an hour.
+    assert!(started.elapsed() < std::time::Duration::from_secs(60), "{:?}", started.elapsed());
+}
+
 /// Keys are chosen by whoever may write into the bucket.
 #[test]
 fn a_key_is_no_path_and_no_pattern() {
