@@ -13,6 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use flate2::{Compression, write::ZlibEncoder};
 use packed::{Content, Kept, Packed};
 use rsigma_parser::parse_sigma_yaml;
 use serde_json::{Value, json};
@@ -35,7 +36,13 @@ fn main() -> io::Result<()> {
         kept.push(Kept { path: format!("rules/{name}"), hash, content });
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or(io::ErrorKind::NotFound)?);
-    fs::write(out.join("builtin_rules.json"), serde_json::to_vec(&kept)?)?;
+    // Their beginnings: 96 bits, which nobody finds a second text for.
+    let hashes: Vec<&str> = kept.iter().filter_map(|kept| kept.hash.get(..24)).collect();
+    fs::write(out.join("builtin_hashes"), hashes.join("\n"))?;
+    // Packed: most of it is text for findings, and the size of the Lambda is time to start it.
+    let mut packed = ZlibEncoder::new(Vec::new(), Compression::best());
+    serde_json::to_writer(&mut packed, &kept)?;
+    fs::write(out.join("builtin_rules.json.zlib"), packed.finish()?)?;
     println!("cargo::rerun-if-changed=data/operations.csv");
     let catalogue = fs::read_to_string(manifest.join("data/operations.csv"))?;
     let operations = operations(&catalogue).map_err(io::Error::other)?;

@@ -2,8 +2,6 @@
 
 use std::{
     fs,
-    panic::resume_unwind,
-    thread,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -39,32 +37,14 @@ pub async fn aws() -> SdkConfig {
 /// When rules or lists that the configuration names on this disk cannot be read, or hold none.
 pub fn detector(config: Config, aws: &SdkConfig) -> Result<Detector, String> {
     let fixed = fixed(&config)?;
-    // Half of a start is reading rules, half is reading the system's certificates for the clients: side by side. With a source
-    // of rules there is nothing to read before the first record.
-    let (rules, (s3, sns)) = match (place(&config.rules), place(&config.lists)) {
-        (None, None) => beside(|| LiveRules::fixed(fixed), || clients(aws)),
-        (rules, lists) => {
-            let (s3, sns) = clients(aws);
-            let source = RulesPrefix::new(s3.clone(), rules, lists);
-            (LiveRules::from_source(source, fixed), (s3, sns))
-        }
+    let (s3, sns) = (aws_sdk_s3::Client::new(aws), aws_sdk_sns::Client::new(aws));
+    let rules = match (place(&config.rules), place(&config.lists)) {
+        (None, None) => LiveRules::fixed(fixed),
+        (rules, lists) => LiveRules::from_source(RulesPrefix::new(s3.clone(), rules, lists), fixed),
     };
     let topics =
         Topics::new(sns, config.findings_topic_arn.clone(), config.alerts_topic_arn.clone(), config.alert_format);
     Ok(Handler::new(config, rules, S3LogBucket::new(s3), topics, now_ms))
-}
-
-fn clients(aws: &SdkConfig) -> (aws_sdk_s3::Client, aws_sdk_sns::Client) {
-    (aws_sdk_s3::Client::new(aws), aws_sdk_sns::Client::new(aws))
-}
-
-/// Does one thing in a thread of its own and another in this one.
-fn beside<A: Send, B>(one: impl FnOnce() -> A + Send, other: impl FnOnce() -> B) -> (A, B) {
-    thread::scope(|scope| {
-        let one = scope.spawn(one);
-        let other = other();
-        (one.join().unwrap_or_else(|panic| resume_unwind(panic)), other)
-    })
 }
 
 /// What is known of rules and lists from the start.
