@@ -149,6 +149,75 @@ fn what_a_condition_names_again_and_again_is_compared_once_too_often() {
     );
 }
 
+/// An exception that is refused silences nothing.
+#[test]
+fn an_exception_is_refused_for_what_a_rule_is() {
+    let exception = |condition: &str, b: &str| {
+        format!(
+            "title: Hostile\nid: 5cf5d7ea-ef4c-4a6e-8d4b-0c1a7f0d1b33\nlogsource:\n    product: aws\n    service: cloudtrail\n\
+             owner: a\nreason: b\ndate: 2026-01-01\nexpires: 2026-12-31\nfilter:\n    rules: any\n    a:\n        \
+             userIdentity.arn: X\n    b:\n        {b}\n    condition: {condition}\n"
+        )
+    };
+    let values: String = (0..20_000).map(|n| format!("\n            - 'value number {n}'")).collect();
+    let long = "(".repeat(20_000);
+    for (what, text, expected) in [
+        ("parentheses", exception(&format!("{}a", "(".repeat(200)), "eventName: B"), "nests too deep"),
+        ("not", exception(&format!("{}a", "not ".repeat(200)), "eventName: B"), "nests too deep"),
+        ("a long condition", exception(&long, "eventName: B"), "its condition"),
+        (
+            "copies",
+            exception(&format!("a{}", " or b or a".repeat(400)), &format!("eventName:{values}")),
+            "bytes of values",
+        ),
+        ("a large expression", exception("a or b", r"eventName|re: '((a{100}){100}){100}'"), ""),
+        ("brackets", format!("filter:\n{}", "[".repeat(900_000)), "brackets"),
+        (
+            "anchors of anchors",
+            format!(
+                "l0: &l0 [x]\n{}{}",
+                (1..30).map(|n| format!("l{n}: &l{n} [*l{0}, *l{0}, *l{0}, *l{0}]\n", n - 1)).collect::<String>(),
+                exception("a", "eventName: B")
+            ),
+            "",
+        ),
+        ("more than a mebibyte", format!("{}#{}", exception("a", "eventName: B"), "x".repeat(1 << 20)), "1 MiB"),
+    ] {
+        refused(what, &text, expected);
+    }
+    let harmless = beside_a_good_one(&exception("not (a and b)", "eventName: B"));
+    assert_eq!(
+        (harmless.refused, harmless.rule_set.exceptions().len()),
+        (Vec::new(), 1),
+        "else nothing above says anything"
+    );
+}
+
+#[test]
+fn overrides_that_nest_or_unfold_are_refused() {
+    for (what, text, expected) in [
+        ("brackets", "[".repeat(900_000), "brackets"),
+        ("empty maps", format!("x: [{}]", "{},".repeat(9_999)), ""),
+        ("a million values", "- \n".repeat(250_000), "values"),
+        ("more than a mebibyte", format!("#{}", "x".repeat(1 << 20)), "1 MiB"),
+        (
+            "anchors of anchors",
+            format!(
+                "l0: &l0 [x]\n{}",
+                (1..30).map(|n| format!("l{n}: &l{n} [*l{0}, *l{0}, *l{0}, *l{0}]\n", n - 1)).collect::<String>()
+            ),
+            "repetition limit",
+        ),
+    ] {
+        let loaded = RuleSet::load([outside("overrides.yml", &text)]);
+        assert_eq!(loaded.rule_set.rules().len(), BUILTIN.rules().len(), "{what}");
+        assert!(loaded.rule_set.overrides().is_empty(), "{what}");
+        let said: Vec<String> = loaded.refused.iter().map(ToString::to_string).collect();
+        assert!(!said.is_empty() && said.iter().all(|said| said.contains(expected)), "{what}: {said:?}");
+        assert!(said.iter().all(|said| said.len() < 600 && !said.contains('\n')), "{what}");
+    }
+}
+
 #[test]
 fn a_list_that_is_named_in_itself_a_thousand_times_is_refused() {
     let lists = format!("many:{}\n", (0..9_000).map(|n| format!("\n    - entry-{n}")).collect::<String>());

@@ -80,6 +80,7 @@ impl Exceptions {
         says_which_rules(&file.text)?;
         check(&filter)?;
         lists::expand(&mut filter.detection, known.lists)?;
+        bounds::check_size(&filter.detection)?;
         let term = Term::of(&with_date(&filter))?;
         let stage = term::stage(&filter.custom_attributes)?.unwrap_or_default();
         let rules = targets(&filter, known.rules)?;
