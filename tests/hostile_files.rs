@@ -268,6 +268,31 @@ fn a_hundred_thousand_tiny_records_are_counted_once_each() {
     }
 }
 
+/// A bomb of one megabyte has ninety million records `{}`: reading on costs minutes, and what is no log will not become one.
+#[test]
+fn after_a_million_unreadable_records_a_log_is_damaged_wherever_its_pieces_end() {
+    const MOST: usize = 1_000_000;
+    let deletion = delete_guardrail(2, &json!({})).to_string();
+    let log = |unreadable: usize| {
+        let records = vec!["0"; unreadable].join(",");
+        gzip(format!(r#"{{"Records":[{deletion},{records},{deletion}]}}"#).as_bytes())
+    };
+    let total = MOST as u64 + 2;
+    let most = read(&log(MOST));
+    assert_eq!((most.records, most.damage), ((total, 2, MOST as u64), None), "as many as may be");
+    let packed = log(MOST + 1);
+    for size in [packed.len(), 1_000] {
+        let audited = audit_pieces(packed.chunks(size), Encoding::Gzip, LIMIT);
+        let got = report(&audited);
+        assert_eq!((got.records, got.damage), ((total, 1, MOST as u64 + 1), Some("unreadable")), "pieces of {size}");
+        let mut titles = got.titles;
+        titles.sort();
+        assert_eq!(titles, [DAMAGED, DELETED, UNREADABLE], "what stood before is found, and the rest is told");
+        let damaged = audited.findings.iter().find(|finding| finding.title() == DAMAGED).unwrap();
+        assert!(damaged.summary().contains("too many of its records cannot be read"), "{}", damaged.summary());
+    }
+}
+
 /// A cut anywhere, in the packed bytes and in the text, changes nothing: not in a name, in an escape or in a checksum.
 #[test]
 fn a_log_cut_anywhere_gives_the_same() {

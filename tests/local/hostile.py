@@ -104,6 +104,10 @@ LOGS: dict[str, Callable[[], bytes]] = {
     "256 MiB of calls of others": lambda: packed(
         log_of(up_to(NEARLY_ALL, lambda n: record(n, eventSource="s3.amazonaws.com", eventName="GetObject")))
     ),
+    "256 MiB of records `{}`": lambda: packed([b'{"Records":[{}', *[b",{}" * (MIB // 3)] * 255, b"]}"]),
+    "256 MiB of records that are no JSON": lambda: packed(
+        log_of(up_to(NEARLY_ALL, lambda n: b'{"eventSource":"bedrock.amazonaws.com","eventName":"DeleteGuardrail",%d}' % n))
+    ),
     "256 MiB of brackets": lambda: packed([b'{"x":', *[b"[" * MIB] * 255]),
     "256 MiB of quotes and backslashes": lambda: packed(log_of([b'{"x":"' + b'\\"' * 240_000 + b'"}'] * 555)),
     "records of 10,000 levels": lambda: packed(
@@ -147,6 +151,15 @@ LOGS: dict[str, Callable[[], bytes]] = {
     ),
     "30,000 matches of one finding": lambda: packed(log_of(record(n) for n in range(30_000))),
     "300,000 matches of one finding": lambda: packed(log_of(record(n) for n in range(300_000))),
+    "256 MiB of matches of one finding": lambda: packed(log_of(up_to(NEARLY_ALL, record))),
+    "256 MiB of the shortest matches": lambda: packed(
+        log_of(
+            up_to(NEARLY_ALL, lambda n: b'{"eventSource":"bedrock.amazonaws.com","eventName":"DeleteGuardrail","eventID":"%d"}' % n)
+        )
+    ),
+    "256 MiB of operations that nobody knows": lambda: packed(
+        log_of(up_to(NEARLY_ALL, lambda n: b'{"eventSource":"bedrock.amazonaws.com","eventName":"Do%d","eventID":"%d"}' % (n, n)))
+    ),
 }
 
 

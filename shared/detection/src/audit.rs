@@ -17,6 +17,9 @@ use governed::Governed;
 
 /// Positions of unreadable records that a finding names.
 const MOST_NAMED: usize = 5;
+/// Unreadable records after which the rest of a log is not read: no log of CloudTrail's has so many records at all, and of a
+/// bomb of one megabyte there would be ninety million.
+const MOST_UNREADABLE: u64 = 1_000_000;
 
 /// What became of one delivered log.
 #[derive(Debug)]
@@ -284,5 +287,9 @@ impl RecordSink for Judge<'_> {
     fn oversize_record(&mut self) {
         self.counts.total += 1;
         self.not_readable("it is larger than any CloudTrail record");
+    }
+
+    fn gives_up(&self) -> bool {
+        self.counts.unreadable > MOST_UNREADABLE
     }
 }

@@ -17,6 +17,10 @@ pub trait RecordSink {
     fn record(&mut self, bytes: &[u8], names: Option<Names<'_>>);
     /// A member of `Records` with more than [`MAX_RECORD_BYTES`] bytes. Its content was not kept.
     fn oversize_record(&mut self);
+    /// So many records were unreadable that this is no log, and nothing more of it is worth reading.
+    fn gives_up(&self) -> bool {
+        false
+    }
 }
 
 /// Why a delivered log could not be read to its end. What came before has been read.
@@ -38,6 +42,12 @@ pub enum Damage {
         /// What was expected.
         detail: &'static str,
     },
+    /// Nearly nothing in it can be read, and there is very much of it.
+    #[error("it is not a CloudTrail log: too many of its records cannot be read, at unpacked byte {at}")]
+    Unreadable {
+        /// Offset in the unpacked text.
+        at: u64,
+    },
     /// The log unpacks to more than the limit that was set.
     #[error("it unpacks to more than the limit of {limit} bytes")]
     TooLarge {
@@ -53,6 +63,7 @@ impl Damage {
         match self {
             Self::Gzip { .. } => "gzip",
             Self::Json { .. } => "json",
+            Self::Unreadable { .. } => "unreadable",
             Self::TooLarge { .. } => "too-large",
         }
     }
@@ -132,6 +143,8 @@ impl<S: RecordSink> Splitter<S> {
             rest = rest.get(used..).unwrap_or_default();
             if self.taken > self.limit {
                 self.damage = Some(Damage::TooLarge { limit: self.limit });
+            } else if self.damage.is_none() && self.sink.gives_up() {
+                self.damage = Some(Damage::Unreadable { at: self.taken });
             }
         }
         self.damage.is_none()
