@@ -475,7 +475,7 @@ async fn the_last_good_version_of_an_exception_stays_in_force() {
     let rules = MemoryRules::default();
     let good = deleted_by_role().text;
     rules.put("s3://rules/e.yml", Some(&good));
-    let handler = bench.handler_with(LiveRules::from_source(&rules, Fixed::default()));
+    let handler = bench.handler_with(LiveRules::from_source(rules.clone(), Fixed::default()));
     let wake = async |n: u32| {
         tokio::time::advance(Duration::from_secs(61)).await;
         let ledger = handler.handle(s3(&[&name(n)]), Duration::from_secs(120)).await.ledger;
@@ -500,7 +500,7 @@ async fn a_rule_that_breaks_takes_no_exception_with_it() {
                 eventName: ListBuckets\n  condition: selection\n";
     rules.put("s3://rules/mine.yml", Some(rule));
     rules.put("s3://rules/e.yml", Some(&exception(1, "[mine]", BY_ROLE, "not selection", "").text));
-    let handler = bench.handler_with(LiveRules::from_source(&rules, Fixed::default()));
+    let handler = bench.handler_with(LiveRules::from_source(rules.clone(), Fixed::default()));
     let wake = async |n: u32| {
         tokio::time::advance(Duration::from_secs(61)).await;
         let ledger = handler.handle(s3(&[&name(n)]), Duration::from_secs(120)).await.ledger;
@@ -695,7 +695,7 @@ async fn the_last_good_version_of_an_override_file_stays_in_force() {
     rules.put("s3://rules/overrides.yml", Some(&wrong_entry));
     // Another file that has a stand-in must not take the good entry away.
     rules.put("s3://rules/e.yml", Some(&deleted_by_role().text));
-    let handler = bench.handler_with(LiveRules::from_source(&rules, Fixed::default()));
+    let handler = bench.handler_with(LiveRules::from_source(rules.clone(), Fixed::default()));
     let wake = async |n: u32| {
         tokio::time::advance(Duration::from_secs(61)).await;
         let ledger = handler.handle(s3(&[&name(n)]), Duration::from_secs(120)).await.ledger;

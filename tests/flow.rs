@@ -160,7 +160,7 @@ impl Bench {
         self.handler_with(LiveRules::fixed(Fixed { files: self.rule_files.clone(), ..Fixed::default() }))
     }
 
-    pub(crate) fn handler_with<R: RulesSource + Sync>(
+    pub(crate) fn handler_with<R: RulesSource + Send + Sync + 'static>(
         &self,
         rules: LiveRules<R>,
     ) -> Handler<&MemoryBucket, &MemoryTopics, R> {
@@ -813,11 +813,13 @@ async fn a_rule_in_shadow_is_counted_and_nobody_is_told() {
 }
 
 /// Rule files that change while the detector is warm. `None` for a file that is listed and cannot be read.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct MemoryRules {
-    files: Mutex<BTreeMap<String, Option<String>>>,
-    cannot_be_listed: Mutex<bool>,
-    reads: Mutex<Vec<String>>,
+    files: Arc<Mutex<BTreeMap<String, Option<String>>>>,
+    cannot_be_listed: Arc<Mutex<bool>>,
+    reads: Arc<Mutex<Vec<String>>>,
+    /// How long it takes to read a file.
+    read_takes: Arc<Mutex<Duration>>,
 }
 
 impl MemoryRules {
@@ -826,7 +828,7 @@ impl MemoryRules {
     }
 }
 
-impl RulesSource for &MemoryRules {
+impl RulesSource for MemoryRules {
     fn name(&self) -> String {
         "s3://rules/".to_owned()
     }
@@ -849,6 +851,10 @@ impl RulesSource for &MemoryRules {
 
     async fn read(&self, path: &str) -> Result<String, String> {
         self.reads.lock().unwrap().push(path.to_owned());
+        let read_takes = *self.read_takes.lock().unwrap();
+        if !read_takes.is_zero() {
+            tokio::time::sleep(read_takes).await;
+        }
         self.files.lock().unwrap()[path].clone().ok_or_else(|| "it broke off".to_owned())
     }
 }
@@ -866,7 +872,7 @@ async fn rules_change_while_it_is_warm() {
     let bench = Bench::with("one", log(&[ordinary(1)]));
     let rules = MemoryRules::default();
     rules.put("a.yml", Some(&rule_on("ListBuckets")));
-    let handler = bench.handler_with(LiveRules::from_source(&rules, Fixed::default()));
+    let handler = bench.handler_with(LiveRules::from_source(rules.clone(), Fixed::default()));
     let minutes = async |minutes: u64| {
         tokio::time::advance(Duration::from_secs(60 * minutes)).await;
         let invocation = handler.handle(s3(&["one"]), Duration::from_secs(120)).await;
@@ -920,6 +926,69 @@ async fn rules_change_while_it_is_warm() {
     );
 }
 
+/// Whoever writes thousands of rules, or whose bucket is slow, keeps no log waiting for longer than two seconds.
+#[tokio::test(start_paused = true)]
+async fn rules_that_take_long_to_read_hold_no_invocation_up() {
+    let bench = Bench::with("one", log(&[ordinary(1)]));
+    let rules = MemoryRules::default();
+    rules.put("a.yml", Some(&rule_on("ListBuckets")));
+    let handler = bench.handler_with(LiveRules::from_source(rules.clone(), Fixed::default()));
+    let wake = async || {
+        let woken = tokio::time::Instant::now();
+        let invocation = handler.handle(s3(&["one"]), Duration::from_secs(120)).await;
+        assert!(invocation.answer.is_ok());
+        assert!(woken.elapsed() < Duration::from_secs(3), "{:?}", woken.elapsed());
+        let titles = bench.titles();
+        bench.topics.findings.lock().unwrap().clear();
+        (titles, invocation.ledger.rule_files_refused)
+    };
+    let old = (vec!["ListBuckets seen (success)".to_owned()], 0);
+    assert_eq!(wake().await, old);
+
+    tokio::time::advance(Duration::from_secs(60)).await;
+    *rules.read_takes.lock().unwrap() = Duration::from_secs(300);
+    rules.put("a.yml", Some(&rule_on("DeleteBucket")));
+    for _ in 0..3 {
+        assert_eq!(wake().await, old, "the rules that are there go on judging");
+    }
+    assert_eq!(rules.reads.lock().unwrap().len(), 2, "it is read once, however many invocations that takes");
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert_eq!(wake().await, (Vec::new(), 0));
+    rules.put("a.yml", Some(&rule_on("ListBuckets")));
+    assert_eq!(wake().await, (Vec::new(), 0), "within the minute, nobody asks again");
+
+    // If it fails in the end, that is told, and nothing is forgotten.
+    tokio::time::advance(Duration::from_secs(60)).await;
+    rules.put("a.yml", None);
+    assert_eq!(wake().await, (Vec::new(), 0));
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert_eq!(wake().await, (vec!["A rule file is wrong".to_owned()], 1));
+}
+
+/// Everything of an invocation runs in one thread; thousands of rules are compiled in another.
+#[tokio::test]
+async fn rules_are_compiled_beside_what_an_invocation_does() {
+    let rules = MemoryRules::default();
+    for number in 0..500 {
+        rules.put(&format!("{number}.yml"), Some(&rule_on(&format!("Call{number}"))));
+    }
+    let live = LiveRules::from_source(rules.clone(), Fixed::default());
+    let mut turns = 0_u32;
+    let others = async {
+        loop {
+            turns += 1;
+            tokio::task::yield_now().await;
+        }
+    };
+    let in_force = tokio::select! {
+        in_force = live.in_force() => in_force.unwrap(),
+        () = others => unreachable!("it never ends"),
+    };
+    assert_eq!(in_force.rule_set.rules().len(), BUILTIN.rules().len() + 500);
+    // Reading takes a turn for every file at most; while they are compiled, there are many thousands.
+    assert!(turns > 2_000, "{turns}");
+}
+
 /// Lists beside the rules (`lists.yml`) and lists that stand apart (LISTS_URI): both change while it is warm, and a wrong
 /// one takes nothing away.
 #[tokio::test(start_paused = true)]
@@ -929,7 +998,7 @@ async fn lists_change_while_it_is_warm() {
     let waits = rule_on("ListBuckets").replace("eventName: ListBuckets", "eventName|expand: '%names%'")
         + "requires_list: names\n";
     rules.put("a.yml", Some(&waits));
-    let handler = bench.handler_with(LiveRules::from_source(&rules, Fixed::default()));
+    let handler = bench.handler_with(LiveRules::from_source(rules.clone(), Fixed::default()));
     let a_minute_later = async || {
         tokio::time::advance(Duration::from_secs(60)).await;
         let invocation = handler.handle(s3(&["one"]), Duration::from_secs(120)).await;
@@ -971,7 +1040,7 @@ async fn without_its_rules_a_cold_detector_judges_nothing() {
     let bench = Bench::with("one", bad_log());
     let rules = MemoryRules::default();
     *rules.cannot_be_listed.lock().unwrap() = true;
-    let handler = bench.handler_with(LiveRules::from_source(&rules, Fixed::default()));
+    let handler = bench.handler_with(LiveRules::from_source(rules.clone(), Fixed::default()));
     let invocation = handler.handle(sqs(&[("m1", s3(&["one"]))]), Duration::from_secs(120)).await;
     assert_eq!(given_back(&invocation), ["m1"]);
     assert_eq!(invocation.ledger.imbalances(), Vec::<String>::new());

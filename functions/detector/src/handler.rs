@@ -180,7 +180,7 @@ impl LogEnd {
     }
 }
 
-impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Sync> Handler<B, P, R> {
+impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Send + Sync + 'static> Handler<B, P, R> {
     /// Puts the detector together. `clock` answers milliseconds since 1970.
     pub fn new(config: Config, rules: LiveRules<R>, log_bucket: B, publisher: P, clock: fn() -> i64) -> Self {
         Self { log_bucket, publisher, rules, config, refused_told: Mutex::default(), clock }

@@ -8,12 +8,19 @@ use std::{
 };
 
 use detection::rules::{Lists, Loaded, Origin, Refused, RuleFile, RuleSet, Shelf};
-use futures_util::{StreamExt as _, stream};
-use tokio::time::Instant;
+use futures_util::{
+    FutureExt as _, StreamExt as _,
+    future::{BoxFuture, Shared},
+    stream,
+};
+use tokio::{task::spawn_blocking, time::Instant};
 use tracing::{error, info, warn};
 
 /// How often the source is asked at most.
 const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(60);
+/// How long an invocation waits for newer rules while it has some. Five thousand changed files take longer to fetch and to
+/// read: they come into force in a later invocation.
+const HELD_UP: Duration = Duration::from_secs(2);
 /// Files that are read at once.
 const READ_AT_ONCE: usize = 8;
 /// Files that are taken at most, and bytes of all of them together: who may write rules may not fill our memory.
@@ -86,7 +93,25 @@ pub struct InForce {
 /// The rules, kept up to date.
 #[derive(Debug)]
 pub struct LiveRules<R> {
-    source: Option<R>,
+    source: Option<Arc<R>>,
+    now: Mutex<Now>,
+    kept: Arc<Kept>,
+}
+
+/// What an invocation asks for, and never waits long for.
+#[derive(Debug, Default)]
+struct Now {
+    in_force: Option<InForce>,
+    asked: Option<Instant>,
+    /// It goes on beside the invocations until it is done, however many that takes.
+    renewal: Option<Renewal>,
+}
+
+type Renewal = Shared<BoxFuture<'static, Result<InForce, String>>>;
+
+/// What the rules are made from: a renewal's alone.
+#[derive(Debug)]
+struct Kept {
     fixed: Fixed,
     state: Mutex<State>,
 }
@@ -94,7 +119,6 @@ pub struct LiveRules<R> {
 #[derive(Debug, Default)]
 struct State {
     in_force: Option<InForce>,
-    asked: Option<Instant>,
     shelf: Shelf,
     /// The last good lists of the source.
     lists: Option<Lists>,
@@ -111,38 +135,53 @@ struct Known {
     trouble: Option<String>,
 }
 
-impl<R: RulesSource + Sync> LiveRules<R> {
+impl<R: RulesSource + Send + Sync + 'static> LiveRules<R> {
     /// Rules that never change: the built-in ones and these.
     #[must_use]
     pub fn fixed(fixed: Fixed) -> Self {
-        let mut state = State::default();
-        let loaded = state.shelf.load(fixed.files.clone(), &fixed.lists);
-        state.in_force = Some(in_force(loaded, fixed.unread.clone()));
-        Self { source: None, fixed, state: Mutex::new(state) }
+        let loaded = Shelf::default().load(fixed.files.clone(), &fixed.lists);
+        let in_force = Some(in_force(loaded, fixed.unread.clone()));
+        let kept = Arc::new(Kept { fixed, state: Mutex::default() });
+        Self { source: None, now: Mutex::new(Now { in_force, ..Now::default() }), kept }
     }
 
     /// The built-in rules, these, and those of a source, which is first asked when the first record is to be judged.
     #[must_use]
     pub fn from_source(source: R, fixed: Fixed) -> Self {
-        Self { source: Some(source), fixed, state: Mutex::default() }
+        let kept = Arc::new(Kept { fixed, state: Mutex::default() });
+        Self { source: Some(Arc::new(source)), now: Mutex::default(), kept }
     }
 
-    /// The rules to judge with now. The source is asked at most once a minute, and only what has changed is read.
+    /// The rules to judge with now. The source is asked at most once a minute, and only what has changed is read. Once there
+    /// are rules, nobody waits longer than two seconds for others.
     ///
     /// # Errors
     /// When there are no rules yet and the source cannot be read at all. Once there are some, they stay in force whatever
     /// happens, and what is wrong stands in `refused`.
     pub async fn in_force(&self) -> Result<InForce, String> {
-        let (known, asked) = {
-            let state = self.state();
-            (state.in_force.clone(), state.asked)
+        let (known, renewal) = {
+            let mut now = self.now();
+            let due = now.in_force.is_none() || now.asked.is_none_or(|asked| asked.elapsed() >= ASKED_AGAIN_AFTER);
+            if let (Some(source), true, None) = (&self.source, due, &now.renewal) {
+                now.renewal = Some(renewal(Arc::clone(source), Arc::clone(&self.kept)));
+            }
+            (now.in_force.clone(), now.renewal.clone())
         };
-        let due = known.is_none() || asked.is_none_or(|asked| asked.elapsed() >= ASKED_AGAIN_AFTER);
-        let Some(source) = self.source.as_ref().filter(|_| due) else {
+        let (Some(source), Some(renewal)) = (&self.source, renewal) else {
             return known.ok_or_else(|| "no rules are loaded".to_owned());
         };
-        let renewed = self.renew(source).await;
-        self.state().asked = Some(Instant::now());
+        let renewed = match &known {
+            None => renewal.await,
+            Some(known) => match tokio::time::timeout(HELD_UP, renewal).await {
+                Ok(renewed) => renewed,
+                Err(_) => return Ok(known.clone()),
+            },
+        };
+        {
+            let mut now = self.now();
+            (now.renewal, now.asked) = (None, Some(Instant::now()));
+            now.in_force = renewed.as_ref().ok().cloned().or(now.in_force.take());
+        }
         match (renewed, known) {
             (Ok(renewed), _) => Ok(renewed),
             (Err(why), None) => Err(format!("the rules at {} cannot be read: {why}", source.name())),
@@ -153,32 +192,47 @@ impl<R: RulesSource + Sync> LiveRules<R> {
         }
     }
 
-    async fn renew(&self, source: &R) -> Result<InForce, String> {
-        let listed = source.list().await?;
-        let bytes: u64 = listed.iter().map(|file| file.size).sum();
-        if listed.len() > MOST_FILES || bytes > MOST_BYTES {
-            return Err(format!(
-                "it holds {} files of {bytes} bytes together; at most {MOST_FILES} of {MOST_BYTES} bytes are taken",
-                listed.len()
-            ));
-        }
-        let changed = match self.state().changed(&listed) {
-            Changed::Nothing(in_force) => return Ok(in_force),
-            Changed::Files(changed) => changed,
-        };
-        let read: Vec<(Listed, Result<String, String>)> = stream::iter(changed)
-            .map(|file| async move {
-                let text = source.read(&file.path).await;
-                (file, text)
-            })
-            .buffer_unordered(READ_AT_ONCE)
-            .collect()
-            .await;
-        self.state().take(source.name(), &self.fixed, &listed, read)
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn now(&self) -> MutexGuard<'_, Now> {
         // A panic elsewhere leaves nothing half done here: every change is made at once.
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn renewal<R: RulesSource + Send + Sync + 'static>(source: Arc<R>, kept: Arc<Kept>) -> Renewal {
+    let renewing = tokio::spawn(async move { renew(&*source, kept).await });
+    renewing.map(|ended| ended.unwrap_or_else(|error| Err(format!("reading them ended: {error}")))).boxed().shared()
+}
+
+async fn renew(source: &impl RulesSource, kept: Arc<Kept>) -> Result<InForce, String> {
+    let listed = source.list().await?;
+    let bytes: u64 = listed.iter().map(|file| file.size).sum();
+    if listed.len() > MOST_FILES || bytes > MOST_BYTES {
+        return Err(format!(
+            "it holds {} files of {bytes} bytes together; at most {MOST_FILES} of {MOST_BYTES} bytes are taken",
+            listed.len()
+        ));
+    }
+    let changed = match kept.state().changed(&listed) {
+        Changed::Nothing(in_force) => return Ok(in_force),
+        Changed::Files(changed) => changed,
+    };
+    let read: Vec<(Listed, Result<String, String>)> = stream::iter(changed)
+        .map(|file| async move {
+            let text = source.read(&file.path).await;
+            (file, text)
+        })
+        .buffer_unordered(READ_AT_ONCE)
+        .collect()
+        .await;
+    // Thousands of rules take seconds to compile. In a thread of its own that holds nobody up.
+    let name = source.name();
+    let taking = spawn_blocking(move || kept.state().take(name, &kept.fixed, &listed, read));
+    taking.await.unwrap_or_else(|error| Err(format!("compiling them ended: {error}")))
+}
+
+impl Kept {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic in the middle of a change leaves it to the next renewal.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -218,6 +272,8 @@ impl State {
         if let (true, None, Some((_, Err(why)))) = (none_read, &self.in_force, read.first()) {
             return Err(why.clone());
         }
+        // Until it is done, nothing is: after a panic in the middle, the next renewal must not take all for unchanged.
+        self.in_force = None;
         let there: HashSet<&str> = listed.iter().map(|file| file.path.as_str()).collect();
         self.files.retain(|path, _| there.contains(path.as_str()));
         for (file, text) in read {
