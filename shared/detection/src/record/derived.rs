@@ -53,7 +53,34 @@ impl Held {
 }
 
 impl Derived {
-    /// Works the field out. `request_hidden` says that the operation requires something that the request does not show.
+    /// The members that it is worked out of, which are texts or numbers, besides the [request](Self::wants_request).
+    pub(crate) fn members(self) -> &'static [&'static str] {
+        match self {
+            Self::Outcome => &["errorCode", "errorMessage", "eventSource", "responseElements.statusCode"],
+            Self::Actor => &[
+                "userIdentity.arn",
+                "userIdentity.principalId",
+                "userIdentity.invokedBy",
+                "userIdentity.sessionContext.sessionIssuer.arn",
+                "additionalEventData.jwt.claims.sub",
+            ],
+            Self::Model => &MODEL_AND_CALL,
+            Self::ForeignAccounts
+            | Self::ForeignBuckets
+            | Self::PolicyPrincipals
+            | Self::Actions
+            | Self::SelectorsLoseBedrock => {
+                &["eventSource", "eventName", "recipientAccountId", "userIdentity.accountId"]
+            }
+        }
+    }
+
+    /// Whether it is worked out of all that was sent.
+    pub(crate) fn wants_request(self) -> bool {
+        !matches!(self, Self::Outcome | Self::Actor | Self::Model)
+    }
+
+    /// Works the field out, of a record that need hold nothing but what it is worked out of. `request_hidden` says that the operation requires something that the request does not show.
     pub(crate) fn of(self, record: &Record<'_>, request_hidden: bool, own: &dyn Own) -> Held {
         match self {
             Self::Outcome => Held::shown(vec![Outcome::of(record).as_str().to_owned()]),
@@ -120,8 +147,9 @@ pub(crate) fn model_name(name: &str) -> ModelName {
     }
 }
 
-/// Where requests name the model that they want.
-const MODEL_MEMBERS: [&str; 8] = [
+/// The name of the call, and where requests name the model that they want.
+const MODEL_AND_CALL: [&str; 9] = [
+    "eventName",
     "requestParameters.modelId",
     "requestParameters.model",
     "requestParameters.modelIdentifier",
@@ -134,7 +162,8 @@ const MODEL_MEMBERS: [&str; 8] = [
 
 fn model(record: &Record<'_>) -> Held {
     let mut held = Held::default();
-    for name in MODEL_MEMBERS.iter().filter_map(|member| record.text(member)) {
+    let [_, models @ ..] = MODEL_AND_CALL;
+    for name in models.iter().filter_map(|member| record.text(member)) {
         if is_hidden_literal(name) {
             held.hidden = true;
             continue;

@@ -1,13 +1,13 @@
 //! One comparison of a value, as Sigma's modifiers define them. Knows nothing of fields or conditions.
 
-use std::{borrow::Cow, net::IpAddr};
+use std::{borrow::Cow, cmp::Ordering, net::IpAddr};
 
 use ipnet::IpNet;
 use memchr::memmem::Finder;
 use regex::Regex;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::fields::Scalar;
+use super::fields::{Field, Scalar};
 
 /// What a value is held against.
 #[derive(Debug)]
@@ -74,15 +74,76 @@ impl TimePart {
     }
 }
 
+/// Comparisons of which one is to hold.
+#[derive(Debug)]
+pub(super) struct Comparisons {
+    /// First the plain texts whose case does not count, in order: a list of names is not gone through for every record.
+    comparisons: Vec<Comparison>,
+    plain: usize,
+}
+
+impl Comparisons {
+    pub(super) fn of(mut comparisons: Vec<Comparison>) -> Self {
+        // Those that are no plain text come last.
+        comparisons.sort_by(|a, b| match (a.plain(), b.plain()) {
+            (Some(a), Some(b)) => by_length(a, b),
+            (a, b) => b.is_some().cmp(&a.is_some()),
+        });
+        let plain = comparisons.iter().take_while(|comparison| comparison.plain().is_some()).count();
+        Self { comparisons, plain }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Comparison> {
+        self.comparisons.iter()
+    }
+
+    /// Whether one of them asks for a value's absence.
+    pub(super) fn want_absence(&self) -> bool {
+        self.iter().any(|comparison| matches!(comparison, Comparison::Null))
+    }
+
+    /// Whether some value satisfies one of them.
+    pub(super) fn hold(&self, field: &Field<'_>) -> bool {
+        let (plain, others) = self.comparisons.split_at_checked(self.plain).unwrap_or_default();
+        field.values().any(|(scalar, folded)| {
+            let is_plain = match folded {
+                Some(folded) => {
+                    plain.binary_search_by(|wanted| by_length(wanted.plain().unwrap_or_default(), folded)).is_ok()
+                }
+                None => plain.iter().any(|comparison| comparison.holds(scalar, None)),
+            };
+            is_plain || others.iter().any(|comparison| comparison.holds(scalar, folded))
+        })
+    }
+}
+
+/// Texts of another length, which are nearly all, are told apart without being read.
+fn by_length(a: &str, b: &str) -> Ordering {
+    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
+}
+
 impl Comparison {
-    pub(super) fn holds(&self, value: &Scalar<'_>) -> bool {
+    /// The text, where it is to be equal to one whatever the case.
+    fn plain(&self) -> Option<&str> {
+        match self {
+            Self::Text(Pattern { cased: false, pieces }) => match pieces.as_slice() {
+                [Piece::Plain(text, _)] => Some(text),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Whether a value satisfies it, which is given once more as a text with its case folded, if it is one.
+    pub(super) fn holds(&self, value: &Scalar<'_>, folded: Option<&str>) -> bool {
         match (self, value) {
             (Self::Null, value) => *value == Scalar::Null,
             // A rule may ask for the very words that a service writes in place of a value, or for any value, which there was;
             // `contains: a` means neither.
             (Self::Text(pattern), Scalar::Hidden(text)) => pattern.asks_for(text) || pattern.takes_anything(),
             (_, Scalar::Null | Scalar::Hidden(_)) => false,
-            (Self::Text(pattern), value) => value.text().is_some_and(|text| pattern.matches(&text)),
+            (Self::Text(pattern), _) if !pattern.cased => folded.is_some_and(|text| pattern.matches_folded(text)),
+            (Self::Text(pattern), value) => value.text().is_some_and(|text| pattern.matches_folded(&text)),
             (Self::Regex(regex), value) => value.text().is_some_and(|text| regex.is_match(&text)),
             (Self::Cidr(network), Scalar::Text(text)) => {
                 text.parse::<IpAddr>().is_ok_and(|address| network.contains(&address))
@@ -103,11 +164,6 @@ impl Comparison {
             }
             _ => false,
         }
-    }
-
-    /// Whether it asks for a value's absence.
-    pub(super) fn wants_absence(&self) -> bool {
-        matches!(self, Self::Null)
     }
 }
 
@@ -186,15 +242,7 @@ impl Pattern {
     }
 
     pub(super) fn matches(&self, text: &str) -> bool {
-        if self.cased {
-            return self.matches_folded(text);
-        }
-        // Nearly all text is short and ASCII: it is folded without asking the allocator, since every rule does it.
-        let mut buffer = [0; SHORT];
-        match short_lower(text, &mut buffer) {
-            Some(text) => self.matches_folded(text),
-            None => self.matches_folded(&lower(text)),
-        }
+        if self.cased { self.matches_folded(text) } else { self.matches_folded(&lower(text)) }
     }
 
     fn matches_folded(&self, text: &str) -> bool {
@@ -251,16 +299,6 @@ impl Piece {
             }
         }
     }
-}
-
-/// Bytes of a text that is folded in place.
-const SHORT: usize = 256;
-
-fn short_lower<'b>(text: &str, buffer: &'b mut [u8; SHORT]) -> Option<&'b str> {
-    let folded = buffer.get_mut(..text.len()).filter(|_| text.is_ascii())?;
-    folded.copy_from_slice(text.as_bytes());
-    folded.make_ascii_lowercase();
-    std::str::from_utf8(folded).ok()
 }
 
 /// Text with its case folded.

@@ -8,8 +8,8 @@ use rsigma_parser::{
 };
 
 use super::{
-    Check, How, Item, Tree,
-    comparison::{Comparison, Order, Pattern, Symbol, TimePart},
+    All, Check, How, Item, Tree,
+    comparison::{Comparison, Comparisons, Order, Pattern, Symbol, TimePart},
     fields::Fields,
 };
 use crate::rules::check::Fault;
@@ -31,7 +31,7 @@ fn condition_tree(condition: &ConditionExpr, detections: &Detections, fields: &m
         parts.iter().map(|part| condition_tree(part, detections, fields)).collect()
     };
     Ok(match condition {
-        ConditionExpr::And(parts) => Tree::All(below(parts)?),
+        ConditionExpr::And(parts) => Tree::All(All::of(below(parts)?)),
         ConditionExpr::Or(parts) => Tree::Any(below(parts)?),
         ConditionExpr::Not(part) => Tree::Not(Box::new(condition_tree(part, detections, fields)?)),
         ConditionExpr::Identifier(name) => named(name, detections, fields)?,
@@ -50,7 +50,7 @@ fn condition_tree(condition: &ConditionExpr, detections: &Detections, fields: &m
             let parts = names.into_iter().map(|name| named(name, detections, fields)).collect::<Result<_, _>>()?;
             match quantifier {
                 Quantifier::Any => Tree::Any(parts),
-                Quantifier::All => Tree::All(parts),
+                Quantifier::All => Tree::All(All::of(parts)),
                 Quantifier::Count(wanted) => Tree::AtLeast(*wanted, parts),
             }
         }
@@ -74,14 +74,14 @@ fn detection_tree(name: &str, detection: &Detection, fields: &mut Fields) -> Res
     };
     Ok(match detection {
         Detection::AllOf(items) => {
-            Tree::All(items.iter().map(|item| item_tree(name, item, fields)).collect::<Result<_, _>>()?)
+            Tree::All(All::of(items.iter().map(|item| item_tree(name, item, fields)).collect::<Result<_, _>>()?))
         }
         Detection::AnyOf(parts) => Tree::Any(below(parts)?),
-        Detection::And(parts) => Tree::All(below(parts)?),
+        Detection::And(parts) => Tree::All(All::of(below(parts)?)),
         Detection::Keywords(values) => {
             let comparisons = values.iter().map(keyword).collect::<Result<_, _>>()?;
             let written = format!("keywords {}", listed(values));
-            Tree::Item(Item { written, slot: None, check: Check::AnyOf(comparisons) })
+            Tree::Item(Item { written, slot: None, check: Check::AnyOf(Comparisons::of(comparisons)) })
         }
         // Refused before; said again, so that nothing can pass silently.
         Detection::ArrayMatch { .. } | Detection::Conditional { .. } => {
@@ -110,7 +110,7 @@ pub(super) fn item_tree(name: &str, item: &DetectionItem, fields: &mut Fields) -
         let written = format!("{}: {}", modifiers.written, listed(values));
         trees.push(Tree::Item(Item { written, slot, check }));
     }
-    let tree = if modifiers.all { Tree::All(trees) } else { Tree::Any(trees) };
+    let tree = if modifiers.all { Tree::All(All::of(trees)) } else { Tree::Any(trees) };
     Ok(if modifiers.not { Tree::Not(Box::new(tree)) } else { tree })
 }
 
@@ -265,7 +265,7 @@ impl Modifiers {
                 for value in values {
                     comparisons.extend(self.comparisons(value, keyword, fields)?);
                 }
-                Ok(Check::AnyOf(comparisons))
+                Ok(Check::AnyOf(Comparisons::of(comparisons)))
             }
         }
     }

@@ -1,12 +1,12 @@
 //! The few fields that a rule set reads, taken from a record's bytes in one pass: a record is never turned into a document
 //! to be judged. Knows what CloudTrail hides, and nothing of rules.
 
-use std::{borrow::Cow, collections::HashMap, fmt};
+use std::{borrow::Cow, cell::OnceCell, collections::HashMap, fmt};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::Number;
+use serde_json::{Map, Number, Value};
 
-use super::compile::ALL_REGEX_BYTES;
+use super::{compile::ALL_REGEX_BYTES, lower};
 use crate::{
     operations::Operations,
     record::{DERIVED, Derived, Held, is_hidden_literal},
@@ -26,9 +26,26 @@ pub(super) struct Fields {
     /// For a slot below `requestParameters`, the request's own member that it lies in.
     members: Vec<Option<(String, usize)>>,
     /// What is not written in a record, and worked out of it when a rule asks.
-    derived: Vec<(Derived, Slot)>,
+    derived: Vec<Source>,
     /// Bytes that the regular expressions of more rules may take.
     regex_room: usize,
+}
+
+/// A derived field, and what it is worked out of.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) field: Derived,
+    pub(super) slot: Slot,
+    members: Vec<Member>,
+}
+
+/// A member that a derived field is worked out of.
+#[derive(Debug)]
+struct Member {
+    path: &'static str,
+    /// The nodes on the way to it.
+    way: Vec<usize>,
+    slot: Slot,
 }
 
 #[derive(Debug, Default)]
@@ -68,8 +85,13 @@ impl Fields {
         self.slots.insert(field.to_owned(), slot);
         if let Some((_, derived)) = DERIVED.iter().find(|(name, _)| *name == field) {
             // Never taken from the record itself, whatever it calls its members.
-            self.derived.push((*derived, slot));
             self.members.push(None);
+            let members = derived.members().iter().map(|path| {
+                let slot = self.slot(path);
+                Member { path, way: self.way(path), slot }
+            });
+            let members = members.collect();
+            self.derived.push(Source { field: *derived, slot, members });
             return slot;
         }
         let (mut at, mut path) = (0, Vec::new());
@@ -106,8 +128,18 @@ impl Fields {
         &mut self.regex_room
     }
 
+    /// The nodes on the way to a field that has a slot.
+    fn way(&self, field: &str) -> Vec<usize> {
+        let mut way = Vec::new();
+        for name in field.split('.') {
+            let node = self.nodes.get(way.last().copied().unwrap_or(0));
+            way.extend(node.and_then(|node| node.child(name)));
+        }
+        way
+    }
+
     /// The derived fields that some rule reads.
-    pub(super) fn derived(&self) -> &[(Derived, Slot)] {
+    pub(super) fn derived(&self) -> &[Source] {
         &self.derived
     }
 
@@ -127,10 +159,10 @@ impl Fields {
     ) -> Result<Values<'de>, serde_json::Error> {
         let mut values = Values {
             fields: (0..self.members.len()).map(|_| Field::default()).collect(),
-            seen: vec![false; self.nodes.len()],
+            stands: vec![Stands::default(); self.nodes.len()],
         };
-        for (_, slot) in &self.derived {
-            if let Some(field) = values.fields.get_mut(*slot) {
+        for source in &self.derived {
+            if let Some(field) = values.fields.get_mut(source.slot) {
                 // Until it is worked out.
                 field.hidden = true;
             }
@@ -155,7 +187,7 @@ impl Fields {
         let Some(operation) = operations.get(&name("eventSource"), &name("eventName")) else { return };
         for (member, field) in self.members.iter().zip(&mut values.fields) {
             let Some((member, at)) = member else { continue };
-            if operation.required.contains(member) && !values.seen.get(*at).copied().unwrap_or(false) {
+            if operation.required.contains(member) && !values.stands.get(*at).is_some_and(|stands| stands.something) {
                 field.hidden = true;
             }
         }
@@ -166,8 +198,17 @@ impl Fields {
 #[derive(Debug)]
 pub(super) struct Values<'de> {
     fields: Vec<Field<'de>>,
-    /// Nodes of the tree at which something other than `null` stands.
-    seen: Vec<bool>,
+    /// For each node of the tree.
+    stands: Vec<Stands>,
+}
+
+/// What a record holds at a node of the tree of fields.
+#[derive(Debug, Clone, Copy, Default)]
+struct Stands {
+    /// Something other than `null`.
+    something: bool,
+    /// How often it is written, each element of an array counted beside the array.
+    times: u8,
 }
 
 /// What a record holds in one field.
@@ -181,6 +222,20 @@ pub(super) struct Field<'de> {
     pub(super) exists: bool,
     /// Something stood here, or may have stood here, that CloudTrail does not show.
     pub(super) hidden: bool,
+    /// For each value its text with case folded, once a rule has asked: many ask for the same.
+    folded: OnceCell<Vec<Option<Cow<'de, str>>>>,
+}
+
+impl<'de> Field<'de> {
+    pub(super) fn of(scalars: Vec<Scalar<'de>>) -> Self {
+        Self { scalars, ..Self::default() }
+    }
+
+    /// All values, each with its text with case folded, if it is one.
+    pub(super) fn values(&self) -> impl Iterator<Item = (&Scalar<'de>, Option<&str>)> {
+        let folded = self.folded.get_or_init(|| self.scalars.iter().map(Scalar::folded).collect());
+        self.scalars.iter().zip(folded.iter().map(Option::as_deref))
+    }
 }
 
 impl<'de> Values<'de> {
@@ -188,12 +243,39 @@ impl<'de> Values<'de> {
         self.fields.get(slot)
     }
 
+    /// A document of the members that a derived field is worked out of. None where one is written twice or in an array: which of
+    /// them counts is to be found out from the record as a whole.
+    pub(super) fn excerpt(&self, source: &Source) -> Option<Map<String, Value>> {
+        let mut excerpt = Map::new();
+        for member in &source.members {
+            if member.way.iter().any(|at| self.stands.get(*at).is_some_and(|stands| stands.times > 1)) {
+                return None;
+            }
+            if let Some(scalar) = self.fields.get(member.slot).and_then(|field| field.scalars.first()) {
+                put(&mut excerpt, member.path, scalar.value());
+            }
+        }
+        Some(excerpt)
+    }
+
     /// Puts in what a derived field holds.
     pub(super) fn set(&mut self, slot: Slot, held: Held) {
         let Some(field) = self.fields.get_mut(slot) else { return };
         (field.present, field.exists) = (!held.values.is_empty(), !held.values.is_empty());
         field.hidden = held.hidden;
+        field.folded = OnceCell::new();
         field.scalars = held.values.into_iter().map(|text| Scalar::Text(Cow::Owned(text))).collect();
+    }
+}
+
+/// Puts in a value at a path of names.
+fn put(document: &mut Map<String, Value>, path: &str, value: Value) {
+    let Some((name, below)) = path.split_once('.') else {
+        document.insert(path.to_owned(), value);
+        return;
+    };
+    if let Value::Object(members) = document.entry(name).or_insert_with(|| Value::Object(Map::new())) {
+        put(members, below, value);
     }
 }
 
@@ -208,7 +290,14 @@ pub(super) enum Scalar<'de> {
     Hidden(Cow<'de, str>),
 }
 
-impl Scalar<'_> {
+impl<'de> Scalar<'de> {
+    fn folded(&self) -> Option<Cow<'de, str>> {
+        match self {
+            Self::Text(Cow::Borrowed(text)) => Some(lower(text)),
+            scalar => scalar.text().map(|text| Cow::Owned(lower(&text).into_owned())),
+        }
+    }
+
     /// The value as text, as CloudTrail would write it in quotes; nothing for `null` and for what is hidden.
     pub(super) fn text(&self) -> Option<Cow<'_, str>> {
         match self {
@@ -217,6 +306,16 @@ impl Scalar<'_> {
             Self::Bool(true) => Some(Cow::Borrowed("true")),
             Self::Bool(false) => Some(Cow::Borrowed("false")),
             Self::Null | Self::Hidden(_) => None,
+        }
+    }
+
+    /// The value as it is written in the record.
+    fn value(&self) -> Value {
+        match self {
+            Self::Text(text) | Self::Hidden(text) => Value::String(text.clone().into_owned()),
+            Self::Number(number) => Value::Number(number.clone()),
+            Self::Bool(value) => Value::Bool(*value),
+            Self::Null => Value::Null,
         }
     }
 }
@@ -247,9 +346,13 @@ impl<'de> Walk<'_, '_, 'de> {
         self.values.fields.get_mut(slot)
     }
 
-    fn seen(&mut self) {
-        if let Some(seen) = self.values.seen.get_mut(self.at) {
-            *seen = true;
+    fn stands(&mut self, something: bool) {
+        if let Some(stands) = self.values.stands.get_mut(self.at) {
+            stands.something |= something;
+            stands.times = stands.times.saturating_add(1);
+        }
+        if !something {
+            return;
         }
         if let Some(field) = self.field() {
             (field.present, field.exists) = (true, true);
@@ -257,9 +360,7 @@ impl<'de> Walk<'_, '_, 'de> {
     }
 
     fn scalar(mut self, scalar: Scalar<'de>) {
-        if scalar != Scalar::Null {
-            self.seen();
-        }
+        self.stands(scalar != Scalar::Null);
         let scalar = match scalar {
             Scalar::Text(text) if self.hideable && is_hidden_literal(&text) => {
                 self.hide_below();
@@ -292,8 +393,8 @@ impl<'de> DeserializeSeed<'de> for Walk<'_, '_, 'de> {
 }
 
 /// A member's name, borrowed from the record where it is written without escapes.
-#[derive(serde::Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
+pub(super) struct Name<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 impl<'de> Visitor<'de> for Walk<'_, '_, 'de> {
     type Value = ();
@@ -303,13 +404,13 @@ impl<'de> Visitor<'de> for Walk<'_, '_, 'de> {
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        self.seen();
+        self.stands(true);
         while let Some(Name(name)) = map.next_key()? {
             let child = self.node().and_then(|node| node.child(&name));
             if self.hideable && name == "omitted" {
                 // As CloudTrail writes it, not a parameter that happens to have this name and another meaning.
-                let omitted: serde_json::Value = map.next_value()?;
-                if omitted == serde_json::Value::Bool(true) {
+                let omitted: Value = map.next_value()?;
+                if omitted == Value::Bool(true) {
                     self.hide_below();
                 }
                 if let Some(at) = child {
@@ -332,7 +433,7 @@ impl<'de> Visitor<'de> for Walk<'_, '_, 'de> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
-        self.seen();
+        self.stands(true);
         let (fields, at, hideable) = (self.fields, self.at, self.hideable);
         while seq.next_element_seed(Walk { fields, at, values: self.values, hideable })?.is_some() {}
         Ok(())

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use rsigma_parser::Detections;
 
 use super::{
-    Check, Engine, Reading, Tree,
-    comparison::Comparison,
+    All, Check, Engine, Reading, Tree,
+    comparison::{Comparison, lower},
     fields::{Scalar, Slot},
 };
 use crate::rules::check::Fault;
@@ -120,8 +120,8 @@ impl Tree {
             Self::Not(part) => part.names_something(!wanted, common),
             Self::Named(_, part) => part.names_something(wanted, common),
             // All are true together; one false is enough.
-            Self::All(parts) if wanted => named(parts) > 0,
-            Self::All(parts) => !parts.is_empty() && named(parts) == parts.len(),
+            Self::All(All { parts, .. }) if wanted => named(parts) > 0,
+            Self::All(All { parts, .. }) => !parts.is_empty() && named(parts) == parts.len(),
             Self::Any(parts) if wanted => !parts.is_empty() && named(parts) == parts.len(),
             Self::Any(parts) => named(parts) > 0,
             Self::AtLeast(least, parts) => {
@@ -160,7 +160,7 @@ fn names_something(comparison: &Comparison) -> bool {
         Comparison::Number(..) => return true,
         Comparison::Order(..) | Comparison::Time(..) | Comparison::Bool(_) | Comparison::Null => return false,
     };
-    let holds = |text: &str| comparison.holds(&Scalar::Text(Cow::Borrowed(text)));
+    let holds = |text: &str| comparison.holds(&Scalar::Text(Cow::Borrowed(text)), Some(&lower(text)));
     let empty = holds("");
     enough && !empty && !KINDS.iter().any(|kind| kind.iter().all(|text| holds(text)))
 }

@@ -11,15 +11,15 @@ mod compile;
 mod fields;
 mod filters;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use rsigma_parser::{Detections, SigmaRule};
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 pub(super) use self::comparison::lower;
 use self::{
-    comparison::{Comparison, Pattern},
-    fields::{Field, Scalar, Slot, TREES, Values},
+    comparison::{Comparisons, Pattern},
+    fields::{Field, Name, Scalar, Slot, Source, TREES, Values},
 };
 use super::{
     check::Fault,
@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     operations::Operations,
-    record::{Derived, Held, Own, Record, document, is_hidden_literal},
+    record::{DERIVED, Held, Own, Record, document, is_hidden_literal},
 };
 
 /// What a rule says of a record.
@@ -53,7 +53,8 @@ pub(super) struct Engine {
 struct Judged {
     tree: Tree,
     keywords: bool,
-    derived: bool,
+    /// Its derived fields, by their place in [`fields::Fields::derived`]. First those that cost little.
+    derived: Vec<usize>,
 }
 
 /// The lists that say what is not foreign.
@@ -109,10 +110,16 @@ impl Engine {
         }
     }
 
-    fn judged(&self, tree: Tree) -> Judged {
-        let is_derived = |slot: Slot| self.fields.derived().iter().any(|(_, derived)| *derived == slot);
-        let (keywords, derived) =
-            (tree.reads(&|slot| slot.is_none()), tree.reads(&|slot| slot.is_some_and(is_derived)));
+    fn judged(&self, mut tree: Tree) -> Judged {
+        // A rule is asked about a record because of these.
+        let names = ["eventSource", "eventName"].map(|name| self.fields.find(name));
+        tree.ask_last(&|slot| names.contains(&Some(slot)));
+        let keywords = tree.reads(&|slot| slot.is_none());
+        let sources = self.fields.derived();
+        let is_read = |source: &Source| tree.reads(&|slot| slot == Some(source.slot));
+        let read = sources.iter().enumerate().filter(|(_, source)| is_read(source));
+        let (of_request, of_little): (Vec<_>, Vec<_>) = read.partition(|(_, source)| source.field.wants_request());
+        let derived = of_little.into_iter().chain(of_request).map(|(place, _)| place).collect();
         Judged { tree, keywords, derived }
     }
 
@@ -148,20 +155,32 @@ impl Engine {
             record,
             operations,
             document: None,
+            request: None,
             everything: None,
-            derived: false,
+            derived: [false; DERIVED.len()],
         })
     }
 
     pub(super) fn judge(&self, position: usize, reading: &mut Reading<'_>) -> Verdict {
         let Some(rule) = self.rules.get(position) else { return Verdict::default() };
         // What is not read yet counts as not visible. Where the rest decides without it, as it nearly always does, it never is read.
-        if (rule.keywords || rule.derived) && rule.tree.judge(reading).known == Some(false) {
-            return Verdict::default();
+        let mut answer = rule.tree.judge(reading);
+        for source in self.derived_by(rule) {
+            if answer.known == Some(false) {
+                return Verdict::default();
+            }
+            reading.derive(source, &self.own);
+            answer = rule.tree.judge(reading);
         }
-        self.complete(rule, reading);
-        let answer = rule.tree.judge(reading);
+        if rule.keywords && answer.known != Some(false) {
+            reading.read_everything();
+            answer = rule.tree.judge(reading);
+        }
         Verdict { matches: answer.plain, undecided: answer.known.is_none() }
+    }
+
+    fn derived_by(&self, rule: &Judged) -> impl Iterator<Item = &Source> {
+        rule.derived.iter().filter_map(|place| self.fields.derived().get(*place))
     }
 
     /// Which of these fields the record does not show.
@@ -189,8 +208,8 @@ impl Engine {
         if rule.keywords {
             reading.read_everything();
         }
-        if rule.derived {
-            reading.derive(self.fields.derived(), &self.own);
+        for source in self.derived_by(rule) {
+            reading.derive(source, &self.own);
         }
     }
 }
@@ -203,16 +222,18 @@ pub(super) struct Reading<'de> {
     operations: &'de Operations,
     /// The whole record, once a rule has wanted it; none within if it cannot be had.
     document: Option<Option<Value>>,
+    /// Of the record what the derived fields want that are worked out of a request, once a rule has wanted one.
+    request: Option<Option<Value>>,
     /// For keywords; read when the first rule asks.
     everything: Option<Everything>,
-    /// The derived fields are filled in.
-    derived: bool,
+    /// Which derived fields are filled in.
+    derived: [bool; DERIVED.len()],
 }
 
 /// Every value of a record, wherever it stands.
 #[derive(Debug)]
 struct Everything {
-    scalars: Vec<Scalar<'static>>,
+    values: Field<'static>,
     /// The record does not show all that the caller sent and got.
     hidden: bool,
 }
@@ -224,27 +245,46 @@ impl Reading<'_> {
             let everything = match self.document() {
                 Some(record) => Everything::of(record, operations),
                 // What cannot be searched may hold anything: never a quiet "no".
-                None => Everything { scalars: Vec::new(), hidden: true },
+                None => Everything { values: Field::default(), hidden: true },
             };
             self.everything = Some(everything);
         }
     }
 
-    fn derive(&mut self, fields: &[(Derived, Slot)], own: &OwnLists) {
-        if std::mem::replace(&mut self.derived, true) {
+    fn derive(&mut self, source: &Source, own: &OwnLists) {
+        let is_there = self.derived.get_mut(source.field as usize);
+        if is_there.is_none_or(|is_there| std::mem::replace(is_there, true)) {
             return;
         }
-        let operations = self.operations;
-        let held = match self.document() {
-            Some(document) => {
-                let (record, hidden) = (Record::new(document), misses_required(document, operations));
-                fields.iter().map(|(field, _)| field.of(&record, hidden, own)).collect()
+        let held = self.worked_out(source, own);
+        self.values.set(source.slot, held);
+    }
+
+    /// Out of as little of the record as will do, else out of all of it.
+    fn worked_out(&mut self, source: &Source, own: &OwnLists) -> Held {
+        let (field, operations) = (source.field, self.operations);
+        let of_record = |record: &Value| field.of(&Record::new(record), misses_required(record, operations), own);
+        if field.wants_request() {
+            if let Some(request) = self.request(source) {
+                return of_record(request);
             }
-            None => fields.iter().map(|_| Held { values: Vec::new(), hidden: true }).collect::<Vec<_>>(),
-        };
-        for ((_, slot), held) in fields.iter().zip(held) {
-            self.values.set(*slot, held);
+        } else if let Some(excerpt) = self.values.excerpt(source) {
+            return field.of(&Record::new(&Value::Object(excerpt)), false, own);
         }
+        self.document().map_or(Held { values: Vec::new(), hidden: true }, of_record)
+    }
+
+    /// The same for every derived field that wants it.
+    fn request(&mut self, source: &Source) -> Option<&Value> {
+        let (values, record) = (&self.values, self.record);
+        let read = || {
+            let mut excerpt = values.excerpt(source)?;
+            if let Some(sent) = sent(record)? {
+                excerpt.insert("requestParameters".to_owned(), sent);
+            }
+            Some(Value::Object(excerpt))
+        };
+        self.request.get_or_insert_with(read).as_ref()
     }
 
     fn document(&mut self) -> Option<&Value> {
@@ -252,10 +292,17 @@ impl Reading<'_> {
     }
 }
 
+/// `requestParameters`, if they are there. None where they cannot be held as a value.
+fn sent(record: &[u8]) -> Option<Option<Value>> {
+    let members: BTreeMap<Name<'_>, &RawValue> = serde_json::from_slice(record).ok()?;
+    let sent = members.get(&Name(Cow::Borrowed("requestParameters")));
+    sent.map(|sent| serde_json::from_str(sent.get()).ok()).map_or(Some(None), |sent| sent.map(Some))
+}
+
 impl Everything {
     /// Iterative, although `serde_json` limits the depth: a record's author decides how deep it is.
     fn of(record: &Value, operations: &Operations) -> Self {
-        let mut all = Self { scalars: Vec::new(), hidden: misses_required(record, operations) };
+        let (mut scalars, mut hidden) = (Vec::new(), misses_required(record, operations));
         let mut open = vec![(record, false)];
         if let Value::Object(members) = record {
             open = members.iter().map(|(name, value)| (value, TREES.contains(&name.as_str()))).collect();
@@ -263,21 +310,21 @@ impl Everything {
         while let Some((value, hideable)) = open.pop() {
             match value {
                 Value::Object(members) => {
-                    all.hidden |= hideable && members.get("omitted") == Some(&Value::Bool(true));
+                    hidden |= hideable && members.get("omitted") == Some(&Value::Bool(true));
                     open.extend(members.values().map(|value| (value, hideable)));
                 }
                 Value::Array(items) => open.extend(items.iter().map(|value| (value, hideable))),
                 Value::String(text) if hideable && is_hidden_literal(text) => {
-                    all.hidden = true;
-                    all.scalars.push(Scalar::Hidden(Cow::Owned(text.clone())));
+                    hidden = true;
+                    scalars.push(Scalar::Hidden(Cow::Owned(text.clone())));
                 }
-                Value::String(text) => all.scalars.push(Scalar::Text(Cow::Owned(text.clone()))),
-                Value::Number(number) => all.scalars.push(Scalar::Number(number.clone())),
-                Value::Bool(value) => all.scalars.push(Scalar::Bool(*value)),
+                Value::String(text) => scalars.push(Scalar::Text(Cow::Owned(text.clone()))),
+                Value::Number(number) => scalars.push(Scalar::Number(number.clone())),
+                Value::Bool(value) => scalars.push(Scalar::Bool(*value)),
                 Value::Null => {}
             }
         }
-        all
+        Self { values: Field::of(scalars), hidden }
     }
 }
 
@@ -292,13 +339,32 @@ fn misses_required(record: &Value, operations: &Operations) -> bool {
 /// A rule's condition with its selections in their places.
 #[derive(Debug)]
 enum Tree {
-    All(Vec<Tree>),
+    All(All),
     Any(Vec<Tree>),
     AtLeast(u64, Vec<Tree>),
     Not(Box<Tree>),
     /// A selection, by its name.
     Named(String, Box<Tree>),
     Item(Item),
+}
+
+/// Parts that have to hold together.
+#[derive(Debug)]
+struct All {
+    /// As they are written.
+    parts: Vec<Tree>,
+    /// Their places, in the order in which they are asked.
+    order: Vec<usize>,
+}
+
+impl All {
+    fn of(parts: Vec<Tree>) -> Self {
+        Self { order: (0..parts.len()).collect(), parts }
+    }
+
+    fn in_order(&self) -> impl Iterator<Item = &Tree> {
+        self.order.iter().filter_map(|place| self.parts.get(*place))
+    }
 }
 
 /// One line of a selection.
@@ -314,7 +380,7 @@ struct Item {
 #[derive(Debug)]
 enum Check {
     /// Some value of the field satisfies one of these.
-    AnyOf(Vec<Comparison>),
+    AnyOf(Comparisons),
     Exists(bool),
     /// Some value of the field is (contains, ...) some value of the other.
     SameAs {
@@ -354,12 +420,27 @@ impl Tree {
     /// Whether it reads a field for which this holds; no field is meant by keywords.
     fn reads(&self, wanted: &dyn Fn(Option<Slot>) -> bool) -> bool {
         match self {
-            Self::All(parts) | Self::Any(parts) | Self::AtLeast(_, parts) => {
+            Self::All(All { parts, .. }) | Self::Any(parts) | Self::AtLeast(_, parts) => {
                 parts.iter().any(|part| part.reads(wanted))
             }
             Self::Not(part) | Self::Named(_, part) => part.reads(wanted),
             Self::Item(Item { slot, check: Check::SameAs { other, .. }, .. }) => wanted(*slot) || wanted(Some(*other)),
             Self::Item(item) => wanted(item.slot),
+        }
+    }
+
+    /// Has parts asked last where the answer hardly ever is no: what all parts have to say does not depend on their order, and the
+    /// first sure no is the last question.
+    fn ask_last(&mut self, is_late: &dyn Fn(Slot) -> bool) {
+        match self {
+            Self::All(All { parts, order }) => {
+                parts.iter_mut().for_each(|part| part.ask_last(is_late));
+                let reads_other = |slot: Option<Slot>| slot.is_none_or(|slot| !is_late(slot));
+                order.sort_by_key(|place| parts.get(*place).is_some_and(|part| !part.reads(&reads_other)));
+            }
+            Self::Any(parts) | Self::AtLeast(_, parts) => parts.iter_mut().for_each(|part| part.ask_last(is_late)),
+            Self::Not(part) | Self::Named(_, part) => part.ask_last(is_late),
+            Self::Item(_) => {}
         }
     }
 
@@ -371,9 +452,9 @@ impl Tree {
                 let Answer { plain, known } = part.judge(reading);
                 Answer { plain: !plain, known: known.map(|known| !known) }
             }
-            Self::All(parts) => {
+            Self::All(all) => {
                 let (mut plain, mut known) = (true, Some(true));
-                for part in parts {
+                for part in all.in_order() {
                     let answer = part.judge(reading);
                     plain &= answer.plain;
                     known = match (known, answer.known) {
@@ -405,7 +486,7 @@ impl Tree {
                 part.explain(reading, wanted, &mut inside);
                 said.extend(inside.into_iter().map(|line| format!("{name}: {line}")));
             }
-            Self::All(parts) | Self::Any(parts) | Self::AtLeast(_, parts) => {
+            Self::All(All { parts, .. }) | Self::Any(parts) | Self::AtLeast(_, parts) => {
                 parts.iter().for_each(|part| part.explain(reading, wanted, said));
             }
             Self::Item(item) => said.push(item.explain(reading)),
@@ -441,7 +522,7 @@ impl Item {
     fn judge(&self, reading: &Reading<'_>) -> Answer {
         let Some(slot) = self.slot else {
             let Some(everything) = &reading.everything else { return Answer::not_visible() };
-            let holds = self.check.holds(&everything.scalars);
+            let holds = self.check.holds(&everything.values);
             return if holds || !everything.hidden { Answer::sure(holds) } else { Answer::not_visible() };
         };
         let Some(field) = reading.values.field(slot) else { return Answer::sure(false) };
@@ -466,12 +547,12 @@ impl Item {
                 let absent = !field.exists && field.scalars.is_empty();
                 let holds = if absent && !field.hidden {
                     // A field that is absent is `null`.
-                    comparisons.iter().any(Comparison::wants_absence)
+                    comparisons.want_absence()
                 } else if !field.exists && field.hidden {
                     // `null` stands there, or nothing, because the value is not shown.
                     false
                 } else {
-                    self.check.holds(&field.scalars)
+                    comparisons.hold(field)
                 };
                 if holds || !field.hidden { Answer::sure(holds) } else { Answer::not_visible() }
             }
@@ -499,10 +580,9 @@ impl Item {
 }
 
 impl Check {
-    fn holds(&self, scalars: &[Scalar<'_>]) -> bool {
-        let satisfied = |comparison: &Comparison| scalars.iter().any(|scalar| comparison.holds(scalar));
+    fn holds(&self, field: &Field<'_>) -> bool {
         match self {
-            Self::AnyOf(comparisons) => comparisons.iter().any(satisfied),
+            Self::AnyOf(comparisons) => comparisons.hold(field),
             Self::Exists(_) | Self::SameAs { .. } => false,
         }
     }
@@ -510,19 +590,17 @@ impl Check {
 
 /// Whether any value of one field equals (contains, ...) any value of the other, by text.
 fn same(field: &Field<'_>, other: &Field<'_>, how: How, cased: bool) -> bool {
-    let texts = |field: &Field<'_>| -> Vec<String> {
-        let text = |scalar: &Scalar<'_>| {
-            scalar.text().map(|text| if cased { text.into_owned() } else { lower(&text).into_owned() })
-        };
-        field.scalars.iter().filter_map(text).collect()
-    };
-    let others = texts(other);
-    texts(field).iter().any(|text| {
+    let others: Vec<Cow<'_, str>> = texts(other, cased).collect();
+    texts(field, cased).any(|text| {
         others.iter().any(|other| match how {
-            How::Equals => text == other,
-            How::Contains => text.contains(other.as_str()),
-            How::StartsWith => text.starts_with(other.as_str()),
-            How::EndsWith => text.ends_with(other.as_str()),
+            How::Equals => text == *other,
+            How::Contains => text.contains(other.as_ref()),
+            How::StartsWith => text.starts_with(other.as_ref()),
+            How::EndsWith => text.ends_with(other.as_ref()),
         })
     })
+}
+
+fn texts<'f>(field: &'f Field<'_>, cased: bool) -> impl Iterator<Item = Cow<'f, str>> {
+    field.values().filter_map(move |(scalar, folded)| if cased { scalar.text() } else { folded.map(Cow::Borrowed) })
 }
