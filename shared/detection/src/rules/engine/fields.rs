@@ -23,8 +23,6 @@ pub(super) type Slot = usize;
 pub(super) struct Fields {
     nodes: Vec<Node>,
     slots: HashMap<String, Slot>,
-    /// For a slot below `requestParameters`, the request's own member that it lies in.
-    members: Vec<Option<(String, usize)>>,
     /// What is not written in a record, and worked out of it when a rule asks.
     derived: Vec<Source>,
     /// Bytes that the regular expressions of more rules may take.
@@ -65,13 +63,7 @@ impl Node {
 
 impl Default for Fields {
     fn default() -> Self {
-        Self {
-            nodes: vec![Node::default()],
-            slots: HashMap::new(),
-            members: Vec::new(),
-            derived: Vec::new(),
-            regex_room: ALL_REGEX_BYTES,
-        }
+        Self { nodes: vec![Node::default()], slots: HashMap::new(), derived: Vec::new(), regex_room: ALL_REGEX_BYTES }
     }
 }
 
@@ -81,11 +73,10 @@ impl Fields {
         if let Some(slot) = self.slots.get(field) {
             return *slot;
         }
-        let slot = self.members.len();
+        let slot = self.slots.len();
         self.slots.insert(field.to_owned(), slot);
         if let Some((_, derived)) = DERIVED.iter().find(|(name, _)| *name == field) {
             // Never taken from the record itself, whatever it calls its members.
-            self.members.push(None);
             let members = derived.members().iter().map(|path| {
                 let slot = self.slot(path);
                 Member { path, way: self.way(path), slot }
@@ -116,10 +107,6 @@ impl Fields {
         if let Some(node) = self.nodes.get_mut(at) {
             node.slot = Some(slot);
         }
-        self.members.push(match path.as_slice() {
-            [("requestParameters", _), (member, at), ..] => Some(((*member).to_owned(), *at)),
-            _ => None,
-        });
         slot
     }
 
@@ -157,15 +144,16 @@ impl Fields {
         record: &'de [u8],
         operations: &Operations,
     ) -> Result<Values<'de>, serde_json::Error> {
+        let mut fields = Vec::with_capacity(OFTEN);
+        fields.extend([Field::default(), Field { hidden: true, ..Field::default() }]);
         let mut values = Values {
-            fields: (0..self.members.len()).map(|_| Field::default()).collect(),
+            fields,
+            places: vec![ABSENT; self.slots.len()],
             stands: vec![Stands::default(); self.nodes.len()],
         };
         for source in &self.derived {
-            if let Some(field) = values.fields.get_mut(source.slot) {
-                // Until it is worked out.
-                field.hidden = true;
-            }
+            // Until it is worked out.
+            values.hide(source.slot);
         }
         let walk = Walk { fields: self, at: 0, values: &mut values, hideable: false };
         // Asked once and for all whether it is UTF-8, and not for every string again.
@@ -179,25 +167,35 @@ impl Fields {
 
     /// A member that the operation requires and that is missing was there, and was hidden.
     fn miss_required(&self, values: &mut Values<'_>, operations: &Operations) {
-        let name = |field: &str| match self.slots.get(field).and_then(|slot| values.fields.get(*slot)?.scalars.first())
-        {
-            Some(Scalar::Text(text)) => text.clone().into_owned(),
-            _ => String::new(),
+        let name = |field: &str| match self.find(field).and_then(|slot| values.field(slot)?.scalars.first()) {
+            Some(Scalar::Text(text)) => text.as_ref(),
+            _ => "",
         };
-        let Some(operation) = operations.get(&name("eventSource"), &name("eventName")) else { return };
-        for (member, field) in self.members.iter().zip(&mut values.fields) {
-            let Some((member, at)) = member else { continue };
-            if operation.required.contains(member) && !values.stands.get(*at).is_some_and(|stands| stands.something) {
-                field.hidden = true;
+        let Some(operation) = operations.get(name("eventSource"), name("eventName")) else { return };
+        let child = |at: usize, name: &str| self.nodes.get(at)?.child(name);
+        let Some(sent) = child(0, "requestParameters") else { return };
+        for at in operation.required.iter().filter_map(|member| child(sent, member)) {
+            if !values.stands.get(at).is_some_and(|stands| stands.something) {
+                self.nodes.get(at).into_iter().flat_map(|node| &node.below).for_each(|slot| values.hide(*slot));
             }
         }
     }
 }
 
+/// The places of a field that is absent, and of one that is not visible.
+const ABSENT: usize = 0;
+const NOT_VISIBLE: usize = 1;
+
+/// More fields than most records write.
+const OFTEN: usize = 32;
+
 /// What a record holds in the fields of a rule set.
 #[derive(Debug)]
 pub(super) struct Values<'de> {
+    /// One that is absent, one that is not visible, and those that the record writes: few of all that rules read.
     fields: Vec<Field<'de>>,
+    /// For each slot the place of its field among these.
+    places: Vec<usize>,
     /// For each node of the tree.
     stands: Vec<Stands>,
 }
@@ -240,7 +238,29 @@ impl<'de> Field<'de> {
 
 impl<'de> Values<'de> {
     pub(super) fn field(&self, slot: Slot) -> Option<&Field<'de>> {
-        self.fields.get(slot)
+        self.fields.get(*self.places.get(slot)?)
+    }
+
+    fn field_mut(&mut self, slot: Slot) -> Option<&mut Field<'de>> {
+        let place = self.places.get_mut(slot)?;
+        if matches!(*place, ABSENT | NOT_VISIBLE) {
+            let hidden = *place == NOT_VISIBLE;
+            *place = self.fields.len();
+            self.fields.push(Field { hidden, ..Field::default() });
+        }
+        self.fields.get_mut(*place)
+    }
+
+    fn hide(&mut self, slot: Slot) {
+        match self.places.get_mut(slot) {
+            Some(place) if *place == ABSENT => *place = NOT_VISIBLE,
+            Some(place) => {
+                if let Some(field) = self.fields.get_mut(*place) {
+                    field.hidden = true;
+                }
+            }
+            None => {}
+        }
     }
 
     /// A document of the members that a derived field is worked out of. None where one is written twice or in an array: which of
@@ -251,7 +271,7 @@ impl<'de> Values<'de> {
             if member.way.iter().any(|at| self.stands.get(*at).is_some_and(|stands| stands.times > 1)) {
                 return None;
             }
-            if let Some(scalar) = self.fields.get(member.slot).and_then(|field| field.scalars.first()) {
+            if let Some(scalar) = self.field(member.slot).and_then(|field| field.scalars.first()) {
                 put(&mut excerpt, member.path, scalar.value());
             }
         }
@@ -260,7 +280,7 @@ impl<'de> Values<'de> {
 
     /// Puts in what a derived field holds.
     pub(super) fn set(&mut self, slot: Slot, held: Held) {
-        let Some(field) = self.fields.get_mut(slot) else { return };
+        let Some(field) = self.field_mut(slot) else { return };
         (field.present, field.exists) = (!held.values.is_empty(), !held.values.is_empty());
         field.hidden = held.hidden;
         field.folded = OnceCell::new();
@@ -343,7 +363,7 @@ impl<'de> Walk<'_, '_, 'de> {
 
     fn field(&mut self) -> Option<&mut Field<'de>> {
         let slot = self.node()?.slot?;
-        self.values.fields.get_mut(slot)
+        self.values.field_mut(slot)
     }
 
     fn stands(&mut self, something: bool) {
@@ -377,9 +397,7 @@ impl<'de> Walk<'_, '_, 'de> {
     fn hide_below(&mut self) {
         let fields = self.fields;
         for slot in fields.nodes.get(self.at).into_iter().flat_map(|node| &node.below) {
-            if let Some(field) = self.values.fields.get_mut(*slot) {
-                field.hidden = true;
-            }
+            self.values.hide(*slot);
         }
     }
 }
