@@ -39,6 +39,14 @@ fn rule_sets() -> Vec<RuleSet> {
         "    s:\n        errorCode: null\n    f:\n        userIdentity.type: Root\n    condition: s and not f",
         "    s:\n        requestParameters.arn|contains: A\n    condition: s",
     ];
+    let derived = [
+        "    s:\n        eventSource|endswith: .amazonaws.com\n        derived.actor|contains: A\n    condition: s",
+        "    s:\n        derived.actor: ['*doe', unknown]\n    condition: s",
+        "    s:\n        derived.outcome: [denied, failed]\n        userIdentity.type: [Root, iamUSER]\n    condition: s",
+        "    s:\n        derived.model|contains: nova\n    condition: not s\nwhen_hidden: alert",
+        "    s:\n        derived.foreign_accounts|exists: true\n    f:\n        derived.outcome: success\n    condition: s and not f",
+        "    s:\n        derived.policy_principals: ['*', '444455556666']\n    f:\n        derived.actions|startswith: 'bedrock:'\n    condition: 1 of them",
+    ];
     let set_of = |load: fn(Vec<RuleFile>) -> Loaded, detections: &[&[&str]]| {
         let files = detections.concat().into_iter().enumerate().map(|(number, detection)| rule(number, detection));
         let loaded = load(files.collect());
@@ -53,6 +61,7 @@ fn rule_sets() -> Vec<RuleSet> {
         set(&[&by_rare_literal]),
         set(&[&by_name, &by_rare_literal, &by_literal]),
         set(&[&by_literal, &always]),
+        set(&[&by_name, &derived]),
     ];
     let reach = sets[3].reach();
     assert_eq!((reach.by_literal, reach.every_record), (4, 0), "else the search is never asked");

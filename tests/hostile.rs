@@ -222,19 +222,20 @@ fn identity(dice: &mut Dice<'_>) -> (String, String) {
         "not BedrockAPIKey-",
     ]);
     let kind = dice.of(&["AssumedRole", "IAMUser", "Root", "AWSService"]);
+    let again = dice.of(&["", "", "", r#","arn":"arn:aws:iam::111122223333:user/jane.doe""#, r#","arn":{}"#]);
     let issuer = any_value(dice, 2);
     let name = if dice.one_in(20) { "userN\\u0061me" } else { "userName" };
     (
         "userIdentity".to_owned(),
         format!(
-            r#"{{"type":"{kind}","arn":"arn:aws:iam::111122223333:user/{user}","accountId":"111122223333","{name}":"{user}","sessionContext":{{"sessionIssuer":{issuer}}}}}"#
+            r#"{{"type":"{kind}","arn":"arn:aws:iam::111122223333:user/{user}","accountId":"111122223333","{name}":"{user}","sessionContext":{{"sessionIssuer":{issuer}}}{again}}}"#
         ),
     )
 }
 
 fn parameters(dice: &mut Dice<'_>) -> (String, String) {
     let name = dice.of(&["requestParameters", "responseElements"]);
-    let value = match dice.below(6) {
+    let value = match dice.below(8) {
         0 => "null".to_owned(),
         1 => r#"{"omitted":true}"#.to_owned(),
         2 => r#"{"guardrailIdentifier":"HIDDEN_DUE_TO_SECURITY_REASONS","userName":"***"}"#.to_owned(),
@@ -242,6 +243,15 @@ fn parameters(dice: &mut Dice<'_>) -> (String, String) {
             .to_owned(),
         4 => r#"{"eventSource":"bedrock.amazonaws.com","eventName":"DeleteGuardrail","userIdentity":{"type":"Root"}}"#
             .to_owned(),
+        5 => {
+            let policy = r#"{\"Statement\":{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"444455556666\"},\"Action\":\"bedrock:*\"}}"#;
+            format!(r#"{{"policyDocument":"{policy}","modelId":{},"x":{}}}"#, any_value(dice, 1), any_value(dice, 2))
+        }
+        6 => {
+            let model = dice.of(&["eu.amazon.nova-pro-v1:0", "***", r"\u0061mazon.nova-lite-v1:0", "A.B"]);
+            let other = any_value(dice, 1);
+            format!(r#"{{"modelId":"{model}","roleArn":"arn:aws:iam::444455556666:role/a","model":{other}}}"#)
+        }
         _ => any_value(dice, 4),
     };
     (name.to_owned(), value)

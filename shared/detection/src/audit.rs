@@ -11,7 +11,7 @@ use crate::{
     finding::{Confidence, FileProblem, Finding, Fired, Groups, Log, about_file},
     ledger::RecordCounts,
     record::{Record, document, legible},
-    rules::{RuleRef, RuleSet, Standing, WhenHidden},
+    rules::{Question, RuleRef, RuleSet, Standing, Verdict, WhenHidden},
 };
 use governed::Governed;
 
@@ -54,7 +54,14 @@ impl<'r> Audit<'r> {
     /// Begins a log. `limit` is the most bytes that it may unpack to.
     #[must_use]
     pub fn new(rule_set: &'r RuleSet, log: Log, encoding: Encoding, limit: u64) -> Self {
-        Self { reader: LogReader::new(Judge::new(rule_set, RuleSet::candidates), encoding, limit), log }
+        Self {
+            reader: LogReader::new(
+                Judge::new(rule_set, RuleSet::candidates, |question, rule| question.ask(rule)),
+                encoding,
+                limit,
+            ),
+            log,
+        }
     }
 
     /// Takes the next bytes. After damage it answers `false`: more of them change nothing.
@@ -76,7 +83,8 @@ impl<'r> Audit<'r> {
     }
 }
 
-/// The plain way to audit a log of these records: each is parsed, and every rule in force is asked about every one. What the fast way
+/// The plain way to audit a log of these records: each is parsed, and every rule in force is asked about every one, without any
+/// shortcut. What the fast way
 /// gives is held against it in tests; it is in no binary.
 #[cfg(feature = "plain")]
 #[must_use]
@@ -85,7 +93,7 @@ pub fn audit_plainly<'a>(rule_set: &RuleSet, log: Log, records: impl IntoIterato
         let rules = rule_set.rules().iter().enumerate();
         rules.filter(|(_, rule)| rule.waits_for.is_none()).map(|(position, _)| position).collect()
     };
-    let mut judge = Judge::new(rule_set, in_force);
+    let mut judge = Judge::new(rule_set, in_force, |question, rule| question.ask_plainly(rule));
     let mut bytes = 0;
     for record in records {
         judge.record(record, None);
@@ -99,6 +107,7 @@ struct Judge<'r> {
     rule_set: &'r RuleSet,
     /// The rules to ask about a record with this source and name.
     candidates: fn(&RuleSet, &str, &str) -> Vec<usize>,
+    ask: fn(&mut Question<'_>, usize) -> Verdict,
     groups: Groups<'r>,
     governed: Governed<'r>,
     counts: RecordCounts,
@@ -117,10 +126,15 @@ struct ParsedNames<'a> {
 }
 
 impl<'r> Judge<'r> {
-    fn new(rule_set: &'r RuleSet, candidates: fn(&RuleSet, &str, &str) -> Vec<usize>) -> Self {
+    fn new(
+        rule_set: &'r RuleSet,
+        candidates: fn(&RuleSet, &str, &str) -> Vec<usize>,
+        ask: fn(&mut Question<'_>, usize) -> Verdict,
+    ) -> Self {
         Self {
             rule_set,
             candidates,
+            ask,
             groups: Groups::new(rule_set),
             governed: Governed::new(rule_set),
             counts: RecordCounts::default(),
@@ -211,7 +225,7 @@ impl<'r> Judge<'r> {
             if overridden.is_some_and(|(of_rule, _)| of_rule.disabled) {
                 continue;
             }
-            let verdict = question.ask(position);
+            let verdict = (self.ask)(&mut question, position);
             let alert = question.when_hidden(position) == WhenHidden::Alert;
             let confidence = match (verdict.matches, verdict.undecided) {
                 (true, false) => Confidence::High,

@@ -345,6 +345,12 @@ impl Question<'_> {
         self.rule_set.engine.judge(position, &mut self.reading)
     }
 
+    /// The same without any shortcut.
+    #[cfg(feature = "plain")]
+    pub(crate) fn ask_plainly(&mut self, position: usize) -> Verdict {
+        self.rule_set.engine.judge_plainly(position, &mut self.reading)
+    }
+
     /// Whether the rule at this position fires: it matches, or asks to be heard where it cannot decide.
     pub fn fires(&mut self, position: usize) -> bool {
         let verdict = self.ask(position);

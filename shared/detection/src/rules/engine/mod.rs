@@ -5,11 +5,14 @@
 //! - [`comparison`]: one value against one expectation
 //! - [`compile`]: from Sigma's syntax tree to a tree of comparisons, or a reason why not
 //! - [`filters`]: conditions of exceptions, which must say what they are about
+//! - [`plain`]: the same answers without any shortcut, for tests
 
 mod comparison;
 mod compile;
 mod fields;
 mod filters;
+#[cfg(feature = "plain")]
+mod plain;
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -252,11 +255,16 @@ impl Reading<'_> {
     }
 
     fn derive(&mut self, source: &Source, own: &OwnLists) {
-        let is_there = self.derived.get_mut(source.field as usize);
-        if is_there.is_none_or(|is_there| std::mem::replace(is_there, true)) {
-            return;
+        if self.derived.get(source.field as usize) == Some(&false) {
+            let held = self.worked_out(source, own);
+            self.set(source, held);
         }
-        let held = self.worked_out(source, own);
+    }
+
+    fn set(&mut self, source: &Source, held: Held) {
+        if let Some(is_there) = self.derived.get_mut(source.field as usize) {
+            *is_there = true;
+        }
         self.values.set(source.slot, held);
     }
 
@@ -520,9 +528,14 @@ fn at_least(wanted: u64, parts: &[Tree], reading: &Reading<'_>) -> Answer {
 
 impl Item {
     fn judge(&self, reading: &Reading<'_>) -> Answer {
+        self.judge_by(reading, Comparisons::hold)
+    }
+
+    /// `hold`: how it is found out whether a value of a field satisfies one of the comparisons.
+    fn judge_by(&self, reading: &Reading<'_>, hold: impl Fn(&Comparisons, &Field<'_>) -> bool) -> Answer {
         let Some(slot) = self.slot else {
             let Some(everything) = &reading.everything else { return Answer::not_visible() };
-            let holds = self.check.holds(&everything.values);
+            let holds = matches!(&self.check, Check::AnyOf(comparisons) if hold(comparisons, &everything.values));
             return if holds || !everything.hidden { Answer::sure(holds) } else { Answer::not_visible() };
         };
         let Some(field) = reading.values.field(slot) else { return Answer::sure(false) };
@@ -552,7 +565,7 @@ impl Item {
                     // `null` stands there, or nothing, because the value is not shown.
                     false
                 } else {
-                    comparisons.hold(field)
+                    hold(comparisons, field)
                 };
                 if holds || !field.hidden { Answer::sure(holds) } else { Answer::not_visible() }
             }
@@ -576,15 +589,6 @@ impl Item {
             _ => "is absent".to_owned(),
         };
         format!("`{}`: the field {found}", self.written)
-    }
-}
-
-impl Check {
-    fn holds(&self, field: &Field<'_>) -> bool {
-        match self {
-            Self::AnyOf(comparisons) => comparisons.hold(field),
-            Self::Exists(_) | Self::SameAs { .. } => false,
-        }
     }
 }
 
