@@ -5,6 +5,7 @@ use std::{borrow::Cow, cell::OnceCell, collections::HashMap, fmt};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
+use smallvec::SmallVec;
 
 use super::{compile::ALL_REGEX_BYTES, lower};
 use crate::{
@@ -212,8 +213,8 @@ struct Stands {
 /// What a record holds in one field.
 #[derive(Debug, Default)]
 pub(super) struct Field<'de> {
-    /// All values: several where the way to them leads through an array.
-    pub(super) scalars: Vec<Scalar<'de>>,
+    /// All values: several where the way to them leads through an array, which is rare.
+    pub(super) scalars: SmallVec<[Scalar<'de>; 1]>,
     /// The member is written, if only with `null`.
     pub(super) present: bool,
     /// Something other than `null` stands here.
@@ -221,12 +222,12 @@ pub(super) struct Field<'de> {
     /// Something stood here, or may have stood here, that CloudTrail does not show.
     pub(super) hidden: bool,
     /// For each value its text with case folded, once a rule has asked: many ask for the same.
-    folded: OnceCell<Vec<Option<Cow<'de, str>>>>,
+    folded: OnceCell<SmallVec<[Option<Cow<'de, str>>; 1]>>,
 }
 
 impl<'de> Field<'de> {
     pub(super) fn of(scalars: Vec<Scalar<'de>>) -> Self {
-        Self { scalars, ..Self::default() }
+        Self { scalars: scalars.into(), ..Self::default() }
     }
 
     /// All values, each with its text with case folded, if it is one.
