@@ -111,19 +111,19 @@ LOGS: dict[str, Callable[[], bytes]] = {
     "256 MiB of brackets": lambda: packed([b'{"x":', *[b"[" * MIB] * 255]),
     "256 MiB of quotes and backslashes": lambda: packed(log_of([b'{"x":"' + b'\\"' * 240_000 + b'"}'] * 555)),
     "records of 10,000 levels": lambda: packed(
-        log_of(up_to(32 * MIB, lambda n: with_member(n, b'"x":' + b"[" * 10_000 + b"]" * 10_000)))
+        log_of(up_to(NEARLY_ALL, lambda n: with_member(n, b'"x":' + b"[" * 10_000 + b"]" * 10_000)))
     ),
     "records of 240,000 levels": lambda: packed(
-        log_of(up_to(64 * MIB, lambda n: with_member(n, b'"x":' + b"[" * 240_000 + b"]" * 240_000)))
+        log_of(up_to(NEARLY_ALL, lambda n: with_member(n, b'"x":' + b"[" * 240_000 + b"]" * 240_000)))
     ),
     "records of half characters": lambda: packed(
-        log_of(up_to(64 * MIB, lambda n: with_member(n, b'"x":"' + rb"\ud83d" * 80_000 + b'"')))
+        log_of(up_to(NEARLY_ALL, lambda n: with_member(n, b'"x":"' + rb"\ud83d" * 80_000 + b'"')))
     ),
     "records of 70,000 values": lambda: packed(
-        log_of(up_to(64 * MIB, lambda n: with_member(n, b'"x":[' + b'"",' * 160_000 + b"1]")))
+        log_of(up_to(NEARLY_ALL, lambda n: with_member(n, b'"x":[' + b'"",' * 160_000 + b"1]")))
     ),
     "records of 40,000 members": lambda: packed(
-        log_of(up_to(64 * MIB, lambda n: with_member(n, b",".join(b'"%d":{}' % at for at in range(40_000)))))
+        log_of(up_to(NEARLY_ALL, lambda n: with_member(n, b",".join(b'"%d":{}' % at for at in range(40_000)))))
     ),
     "user agents of 500 KB": lambda: packed(log_of(up_to(64 * MIB, lambda n: record(n, userAgent="u" * LARGE)))),
     "user agents of 500 KB, each another": lambda: packed(

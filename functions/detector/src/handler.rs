@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use detection::{
     audit::{Audit, Audited},
-    delivered_log::{Damage, Encoding, ObjectKind, classify},
+    delivered_log::{Encoding, ObjectKind, classify},
     finding::{FileProblem, Finding, Log, MOST_TOLD, about_file},
     ledger::Ledger,
     rules::{Refused, RuleSet, Stage},
@@ -330,7 +330,8 @@ impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Send + Sync + 's
         loop {
             let why = match self.fetch_once(object, rule_set).await {
                 Ok(audited) => match &audited.damage {
-                    None | Some(Damage::TooLarge { .. }) => return Ok(audited),
+                    None => return Ok(audited),
+                    Some(damage) if damage.is_excess() => return Ok(audited),
                     Some(damage) => {
                         let sight = Some((damage.clone(), audited.records.clone(), audited.unpacked));
                         if sight == seen {
@@ -361,8 +362,8 @@ impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Send + Sync + 's
             let next = next.await.map_err(|_| FetchError::Broken(format!("nothing came for {} s", STALL.as_secs())))?;
             match next? {
                 // After most damage the body is read to its end: if it breaks off, it is not what is stored. That it is too
-                // large is certain at once, and what is left may be very much.
-                Some(bytes) if !audit.push(&bytes) && audit.is_too_large() => return Ok(audit.finish()),
+                // much is certain at once, and what is left may be very much more.
+                Some(bytes) if !audit.push(&bytes) && audit.is_excess() => return Ok(audit.finish()),
                 Some(_) => {}
                 None => return Ok(audit.finish()),
             }

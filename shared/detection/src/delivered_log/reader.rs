@@ -51,9 +51,9 @@ impl<S: RecordSink> LogReader<S> {
         self.gzip_error.is_some() || self.splitter.damage.is_some()
     }
 
-    /// Whether the log unpacks to more than the limit.
-    pub(crate) fn is_too_large(&self) -> bool {
-        matches!(self.splitter.damage, Some(Damage::TooLarge { .. }))
+    /// Whether the log is more than is read.
+    pub(crate) fn is_excess(&self) -> bool {
+        self.splitter.damage.as_ref().is_some_and(Damage::is_excess)
     }
 
     /// Ends the log: the sink, the unpacked size in bytes, and what was wrong, if anything was.

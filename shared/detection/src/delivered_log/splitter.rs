@@ -17,7 +17,7 @@ pub trait RecordSink {
     fn record(&mut self, bytes: &[u8], names: Option<Names<'_>>);
     /// A member of `Records` with more than [`MAX_RECORD_BYTES`] bytes. Its content was not kept.
     fn oversize_record(&mut self);
-    /// So many records were unreadable that this is no log, and nothing more of it is worth reading.
+    /// There was so much to do that this is no log of CloudTrail's, and nothing more of it is read.
     fn gives_up(&self) -> bool {
         false
     }
@@ -42,9 +42,11 @@ pub enum Damage {
         /// What was expected.
         detail: &'static str,
     },
-    /// Nearly nothing in it can be read, and there is very much of it.
-    #[error("it is not a CloudTrail log: too many of its records cannot be read, at unpacked byte {at}")]
-    Unreadable {
+    /// It holds more work than any log of CloudTrail's.
+    #[error(
+        "more of its records match rules, nearly match or cannot be read than any CloudTrail log has; it was read up to unpacked byte {at}"
+    )]
+    TooMany {
         /// Offset in the unpacked text.
         at: u64,
     },
@@ -63,9 +65,15 @@ impl Damage {
         match self {
             Self::Gzip { .. } => "gzip",
             Self::Json { .. } => "json",
-            Self::Unreadable { .. } => "unreadable",
+            Self::TooMany { .. } => "too-many",
             Self::TooLarge { .. } => "too-large",
         }
+    }
+
+    /// Whether it is more than is read. It is not so because bytes were lost on the way, and no further ones undo it.
+    #[must_use]
+    pub fn is_excess(&self) -> bool {
+        matches!(self, Self::TooMany { .. } | Self::TooLarge { .. })
     }
 }
 
@@ -144,7 +152,7 @@ impl<S: RecordSink> Splitter<S> {
             if self.taken > self.limit {
                 self.damage = Some(Damage::TooLarge { limit: self.limit });
             } else if self.damage.is_none() && self.sink.gives_up() {
-                self.damage = Some(Damage::Unreadable { at: self.taken });
+                self.damage = Some(Damage::TooMany { at: self.taken });
             }
         }
         self.damage.is_none()
