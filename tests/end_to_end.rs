@@ -605,3 +605,84 @@ fn a_wrong_environment_refuses_to_start_with_one_sentence() {
         assert!(said.contains(name), "{said}");
     }
 }
+
+/// What forges a line, moves a cursor, turns the reading direction or marks text up.
+const ACTS: &str =
+    "\r\n\u{0}\u{1b}[2J\u{1b}]8;;http://x\u{7}\u{7f}\u{9b}31m\u{2028}\u{202e}gpj\u{2066}\u{200b}\u{feff}\u{e0041}";
+
+/// Whether nothing in these bytes acts on who reads them; a message's own lines end with a newline.
+fn is_inert(bytes: &[u8]) -> bool {
+    let text = std::str::from_utf8(bytes).unwrap();
+    let acts = |c: char| c != '\n' && ACTS.contains(c) && !c.is_ascii_graphic();
+    !text.contains(acts) && !text.chars().any(|c| c != '\n' && c.is_control())
+}
+
+/// Everything in a record and in a key is chosen by somebody. What arrives is looked at byte by byte: lines of the function's
+/// log, message, attributes, subject and text.
+#[tokio::test]
+async fn what_callers_write_acts_on_nobody_who_reads_of_it() {
+    let stack = Stack::new().await;
+    let hostile = format!("<b>x</b>`@here` {ACTS}Subject: forged");
+    let long = format!("{hostile}{}", "u".repeat(200_000));
+    let record = delete_guardrail(
+        1,
+        &json!({
+            "userIdentity": {
+                "arn": format!("arn:aws:iam::111122223333:user/{hostile}"), "userName": hostile, "accountId": hostile,
+                "principalId": hostile, "accessKeyId": hostile, "invokedBy": hostile, "type": hostile,
+                "sessionContext": {"sessionIssuer": {"arn": hostile, "userName": hostile}},
+            },
+            "requestParameters": {"guardrailIdentifier": hostile, hostile.as_str(): hostile},
+            "userAgent": long, "sourceIPAddress": hostile, "awsRegion": hostile, "recipientAccountId": hostile,
+            "eventID": hostile, "errorCode": hostile, "errorMessage": hostile, "eventTime": hostile,
+            "resources": [{"ARN": hostile, "type": hostile, "accountId": hostile}],
+        }),
+    );
+    // Keys of S3 hold nearly anything, and S3 is asked for it as it is.
+    let odd = format!("AWSLogs/111122223333/Cloud{ACTS}Trail/x/2026/11/22/x.json.gz");
+    let gone = key(&format!("gone {}", ACTS.replace('\u{0}', "")));
+    stack.put(&key("hostile"), log(&[record, json!({"eventSource": hostile})])).await;
+    let encoded = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+    let answer = stack.wake(&stack.s3_event(&[&key("hostile"), &encoded(&odd), &encoded(&gone)])).await;
+    let forged = stack.s3_event(&[&encoded(&gone)]).to_string().replace(&stack.bucket, "x\\u202e\\u001b[2J");
+    let refused = stack.wake(&serde_json::from_str(&forged).unwrap()).await;
+    let unknown = stack.wake(&json!({ hostile.as_str(): hostile })).await;
+    assert!(!answer.failed && refused.failed && unknown.failed, "{answer:?}");
+    for answer in [&refused, &unknown] {
+        assert!(is_inert(answer.body["errorMessage"].as_str().unwrap().as_bytes()), "{answer:?}");
+    }
+
+    let schema = OcsfSchema::load();
+    let findings = stack.arrived(&stack.findings_queue).await;
+    assert_eq!(findings.len(), 3, "a deletion, a record that cannot be read, a log that is gone");
+    for envelope in &findings {
+        let message = envelope["Message"].as_str().unwrap();
+        assert!(is_inert(message.as_bytes()) && !message.contains('\n'), "{message}");
+        assert!(message.len() <= 256 * 1024);
+        assert_eq!(schema.violations(&serde_json::from_str(message).unwrap()), [""; 0]);
+        for (name, attribute) in envelope["MessageAttributes"].as_object().unwrap() {
+            let value = attribute["Value"].as_str().unwrap();
+            assert!(value.len() <= 256 && value.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{name}: {value}");
+        }
+    }
+    let whole: Vec<&str> = findings.iter().map(|envelope| envelope["Message"].as_str().unwrap()).collect();
+    assert!(whole.iter().any(|message| message.contains("\\u202e")), "the values are kept, as escapes");
+
+    let alerts = stack.arrived(&stack.alerts_queue).await;
+    assert!(!alerts.is_empty());
+    for alert in &alerts {
+        let (subject, body) = (alert["Subject"].as_str().unwrap(), alert["Message"].as_str().unwrap());
+        assert!(subject.len() < 100 && subject.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{subject}");
+        assert!(is_inert(body.as_bytes()) && body.len() < 64 * 1024, "{body}");
+        let forged = body.lines().find(|line| line.starts_with("Subject") || line.starts_with("gpj"));
+        assert_eq!(forged, None, "no line of the mail is theirs");
+    }
+
+    let lines = fs::read(stack.log.path()).unwrap();
+    assert!(is_inert(&lines), "{}", String::from_utf8_lossy(&lines));
+    for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        assert!(serde_json::from_slice::<Value>(line).is_ok(), "{}", String::from_utf8_lossy(line));
+    }
+    let said = String::from_utf8(lines).unwrap();
+    assert!(said.contains("\\u202e"), "the key is in the log, as escapes");
+}

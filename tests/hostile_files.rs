@@ -298,6 +298,22 @@ fn a_log_with_more_to_judge_than_any_is_damaged_wherever_its_pieces_end() {
     }
 }
 
+/// One such record is judged as any other; five hundred of them took ten seconds.
+#[test]
+fn records_of_very_many_values_are_judged_as_long_as_they_are_few() {
+    let members = (0..30_000).map(|n| format!(r#""{n}":{{}}"#)).collect::<Vec<_>>().join(",");
+    let many = deletion_with(&members);
+    let log = |times: usize| {
+        let records: Vec<String> =
+            (0..times).map(|n| many.replacen("a276-0", &format!("a276-{}", n % 10), 1)).collect();
+        gzip(format!(r#"{{"Records":[{}]}}"#, records.join(",")).as_bytes())
+    };
+    assert_eq!(read(&log(100)).damage, None);
+    let got = read(&log(200));
+    assert_eq!((got.records, got.damage), ((168, 168, 0), Some("too-many")), "five million values, and a record more");
+    assert_eq!(got.titles.len(), 2);
+}
+
 /// A cut anywhere, in the packed bytes and in the text, changes nothing: not in a name, in an escape or in a checksum.
 #[test]
 fn a_log_cut_anywhere_gives_the_same() {

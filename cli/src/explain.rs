@@ -10,7 +10,7 @@ use detection::{
     delivered_log::{LogReader, Names, RecordSink},
     record::{Record, mended},
     rules::{RuleRef, RuleSet, WhenHidden},
-    text::neutral,
+    text::{self, neutral},
 };
 use serde_json::{Value, json};
 
@@ -177,8 +177,7 @@ fn ask(rule_set: &RuleSet, bytes: &[u8], value: &Value) -> io::Result<Vec<Said>>
     Ok(said)
 }
 
-fn write_json(rule_set: &RuleSet, said: &[Said], out: &mut (impl Write + io::IsTerminal)) -> io::Result<()> {
-    let terminal = out.is_terminal();
+fn write_json(rule_set: &RuleSet, said: &[Said], out: &mut impl Write) -> io::Result<()> {
     for said in said {
         let Some(rule) = rule_set.rules().get(said.position) else { continue };
         let line = json!({
@@ -191,7 +190,7 @@ fn write_json(rule_set: &RuleSet, said: &[Said], out: &mut (impl Write + io::IsT
             "why": said.why,
         })
         .to_string();
-        if terminal { writeln!(out, "{}", neutral(&line, usize::MAX)) } else { writeln!(out, "{line}") }?;
+        writeln!(out, "{}", text::json(&line))?;
     }
     Ok(())
 }

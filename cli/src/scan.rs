@@ -13,7 +13,6 @@ use detection::{
     finding::{Finding, Form, Log},
     ledger::RecordCounts,
     rules::{Level, RuleSet, Stage, severity_id},
-    text::neutral,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use walkdir::WalkDir;
@@ -220,12 +219,7 @@ fn enter(audited: Audited, shown: &Shown, total: &mut Total, progress: &Progress
         // As they are found, so that a long scan can be watched through a pipe.
         progress.suspend(|| {
             let mut out = io::stdout().lock();
-            let terminal = out.is_terminal();
-            findings.iter().try_for_each(|finding| {
-                let json = finding.to_ocsf(NO_LIMIT, Form::Full);
-                // A program gets the values as they are; a terminal would act on them.
-                if terminal { writeln!(out, "{}", neutral(&json, usize::MAX)) } else { writeln!(out, "{json}") }
-            })
+            findings.iter().try_for_each(|finding| writeln!(out, "{}", finding.to_ocsf(NO_LIMIT, Form::Full)))
         })?;
     }
     if shown.format == Format::Table {

@@ -5,7 +5,10 @@ use std::{
     io::{self, IsTerminal as _, Write as _},
 };
 
-use detection::{ledger::Ledger, text::neutral};
+use detection::{
+    ledger::Ledger,
+    text::{self, neutral},
+};
 use detector::handler::{Invocation, LogEnd};
 use serde_json::{Value, json};
 
@@ -137,8 +140,7 @@ impl Report {
         }
         let mut out = io::stdout().lock();
         let line = outcome.json().to_string();
-        // A program gets the names as they are; a terminal would act on them.
-        if out.is_terminal() { writeln!(out, "{}", neutral(&line, usize::MAX)) } else { writeln!(out, "{line}") }
+        writeln!(out, "{}", text::json(&line))
     }
 
     pub(super) fn end(self) -> io::Result<Ended> {

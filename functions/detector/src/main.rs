@@ -7,6 +7,7 @@ use std::{
     time::SystemTime,
 };
 
+use detection::text;
 use detector::{
     config::Config,
     deployed::{self, now_ms},
@@ -38,10 +39,25 @@ fn start() -> Result<(), lambda_runtime::Error> {
         .with_default(tracing::Level::WARN)
         .with_target("detector", config.log_level)
         .with_target("bootstrap", config.log_level);
-    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(false);
+    let lines =
+        tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(false).with_writer(|| LogLines);
     tracing_subscriber::registry().with(lines).with(filter).init();
     // One invocation at a time is all that a function sees; the work is either waiting or one log's.
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(config))
+}
+
+/// Standard output, for lines of JSON: keys and names in them were chosen by others, and people read them in terminals.
+struct LogLines;
+
+impl io::Write for LogLines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        io::stdout().write_all(text::json(&String::from_utf8_lossy(line)).as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush()
+    }
 }
 
 /// Handles one event after another, for as long as Lambda has any.
@@ -52,8 +68,8 @@ async fn run(config: Config) -> Result<(), lambda_runtime::Error> {
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
         let time_left = time_left(event.context.deadline(), SystemTime::now());
         let invocation = detector.handle(event.payload, time_left).await;
-        let line = invocation.ledger.to_emf(function_name, &invocation.rule_set, now_ms());
-        if let Err(error) = writeln!(io::stdout(), "{line}") {
+        let line = invocation.ledger.to_emf(function_name, &invocation.rule_set, now_ms()).to_string();
+        if let Err(error) = writeln!(LogLines, "{line}") {
             error!(%error, "the ledger could not be written");
         }
         invocation.answer.map_err(|Failed(problems)| Diagnostic {

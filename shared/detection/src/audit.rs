@@ -21,6 +21,11 @@ const MOST_NAMED: usize = 5;
 /// judged costs ten microseconds and stays in memory as a fingerprint. CloudTrail's files have a few ten thousand records; in
 /// a forged one of a megabyte there may be ninety million.
 const MOST_JUDGED: u64 = 300_000;
+/// Values in a record that cost nothing extra. CloudTrail's records have some dozen.
+const USUAL_VALUES: u64 = 100;
+/// Values beyond these, in all records of a log that are judged: each costs up to half a microsecond, and a forged log has room for
+/// a hundred million.
+const MOST_VALUES: u64 = 5_000_000;
 
 /// What became of one delivered log.
 #[derive(Debug)]
@@ -114,6 +119,8 @@ struct Judge<'r> {
     counts: RecordCounts,
     /// Records that were looked at closely.
     judged: u64,
+    /// Values in them beyond what records usually have.
+    values: u64,
     unreadable: Vec<String>,
     undecided: BTreeMap<String, u64>,
 }
@@ -142,6 +149,7 @@ impl<'r> Judge<'r> {
             governed: Governed::new(rule_set),
             counts: RecordCounts::default(),
             judged: 0,
+            values: 0,
             unreadable: Vec::new(),
             undecided: BTreeMap::new(),
         }
@@ -288,6 +296,9 @@ impl RecordSink for Judge<'_> {
             return;
         }
         self.judged += 1;
+        // Commas in texts are counted, too: it is an estimate.
+        let values = bytes.iter().filter(|byte| **byte == b',').count() as u64;
+        self.values += values.saturating_sub(USUAL_VALUES);
         match self.judge(bytes, names) {
             Ok(true) => self.counts.matched += 1,
             Ok(false) => self.counts.unmatched += 1,
@@ -310,6 +321,6 @@ impl RecordSink for Judge<'_> {
     }
 
     fn gives_up(&self) -> bool {
-        self.judged > MOST_JUDGED
+        self.judged > MOST_JUDGED || self.values > MOST_VALUES
     }
 }

@@ -1,5 +1,7 @@
 //! Makes text from a trail safe to show: it is written by attackers, and ends in mails, terminals, subjects and log lines.
 
+use std::borrow::Cow;
+
 /// The text with everything replaced that could forge a line, move a cursor or reverse the reading direction, and cut to
 /// `most` characters (with `…` where something is missing).
 #[must_use]
@@ -16,6 +18,26 @@ pub fn neutral(text: &str, most: usize) -> String {
 #[must_use]
 pub fn ascii(text: &str, most: usize) -> String {
     text.chars().take(most).map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' }).collect()
+}
+
+/// JSON that means the same, with all that [`neutral`] would replace written as escapes: a program reads every value as it was, and
+/// a terminal, a mail client or a log viewer finds nothing to act on. What JSON escapes itself (newlines and terminal escapes among
+/// it) is escaped already.
+#[must_use]
+pub fn json(json: &str) -> Cow<'_, str> {
+    let acts = |c: char| c >= '\u{7f}' && is_dangerous(c);
+    if !json.contains(acts) {
+        return Cow::Borrowed(json);
+    }
+    let mut harmless = String::with_capacity(json.len() + json.len() / 8);
+    for c in json.chars() {
+        if acts(c) {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| harmless.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            harmless.push(c);
+        }
+    }
+    Cow::Owned(harmless)
 }
 
 /// Control characters (newlines and terminal escapes among them), line and paragraph separators, direction marks,
@@ -39,6 +61,19 @@ mod tests {
         assert!(neutral.chars().all(|c| !is_dangerous(c)));
         assert!(neutral.starts_with("a\u{fffd}\u{fffd}Subject: b") && neutral.ends_with('z'));
         assert!(ascii(hostile, 1_000).bytes().all(|byte| (b' '..=b'~').contains(&byte)));
+    }
+
+    #[test]
+    fn json_means_the_same_and_nothing_in_it_acts() {
+        let hostile =
+            "a\r\n\u{1b}[2J\u{7f}\u{9b}31m\u{202e}gpj\u{2066}\u{200b}\0\u{e0041}\u{2028}\u{ffff}ü\u{1f600}\\\"z";
+        let line = format!("{}\n", serde_json::json!({hostile: [hostile]}));
+        let harmless = json(&line);
+        assert!(harmless.trim_end().chars().all(|c| !is_dangerous(c)), "{harmless}");
+        assert!(harmless.contains("\\u202e") && harmless.contains("\\udb40\\udc41") && harmless.contains("ü\u{1f600}"));
+        let parsed = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+        assert_eq!((parsed(&harmless), harmless.ends_with('\n')), (parsed(&line), true));
+        assert!(matches!(json("{\"a\": \"ü\"}"), Cow::Borrowed(_)));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A finding as a machine reads it: OCSF 1.5.0 Detection Finding, trimmed to what a message may carry. Knows OCSF's names.
 
-use std::net::IpAddr;
+use std::{borrow::Cow, net::IpAddr};
 
 use serde_json::{Map, Value, json};
 
@@ -425,14 +425,14 @@ fn observables(matched: &Matched) -> Vec<Value> {
     observables
 }
 
-/// The JSON that is sent. U+FFFE and U+FFFF are valid in it, and no characters for some of those who read it (SQS takes U+FFFD
-/// and nothing between it and U+10000), so they are written as escapes.
+/// The JSON that is sent, with escapes for what acts on a reader, and for U+FFFE and U+FFFF, which are no characters for some of
+/// them (SQS takes U+FFFD and nothing between it and U+10000).
 fn written(value: &Value) -> String {
     let json = value.to_string();
-    if json.contains(['\u{fffe}', '\u{ffff}']) {
-        return json.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff");
+    match text::json(&json) {
+        Cow::Borrowed(_) => json,
+        Cow::Owned(harmless) => harmless,
     }
-    json
 }
 
 /// Leaves whole records out, the last ones first, until the finding fits.
