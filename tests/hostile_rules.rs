@@ -218,6 +218,15 @@ fn overrides_that_nest_or_unfold_are_refused() {
     }
 }
 
+/// A rule of forty thousand lines took eighty megabytes and three seconds.
+#[test]
+fn a_selection_of_very_many_lines_is_refused() {
+    let lines = |many: usize| (0..many).map(|n| format!("\n        f{n}: a")).collect::<String>();
+    let selection = |many| with_condition("a or b").replace("eventName: B", lines(many).trim_start());
+    refused("many lines", &selection(10_000), "bytes of values");
+    assert_eq!(beside_a_good_one(&selection(1_000)).refused, []);
+}
+
 #[test]
 fn a_list_that_is_named_in_itself_a_thousand_times_is_refused() {
     let lists = format!("many:{}\n", (0..9_000).map(|n| format!("\n    - entry-{n}")).collect::<String>());

@@ -21,6 +21,8 @@ const MOST_OPEN: usize = 50;
 const MOST_NOTS: usize = 8;
 /// Bytes of all values that a rule compares with, a selection as often as its condition names it.
 const MOST_COMPARED: usize = 8 * 1024 * 1024;
+/// What one line of a selection counts for beside its values: about what it takes in memory.
+const LINE_BYTES: usize = 1024;
 
 /// Looks through YAML without keeping it.
 pub(super) fn check_yaml(text: &str) -> Result<(), Fault> {
@@ -270,7 +272,7 @@ fn size_of(detection: &Detection) -> usize {
             .map(|item| {
                 // Encoded at three offsets, it is three values.
                 let times = if item.field.has_modifier(Modifier::Base64Offset) { 3 } else { 1 };
-                item.values.iter().map(|value| times * (32 + value.to_string().len())).sum::<usize>()
+                LINE_BYTES + item.values.iter().map(|value| times * (32 + value.to_string().len())).sum::<usize>()
             })
             .sum(),
         Detection::AnyOf(parts) | Detection::And(parts) => parts.iter().map(size_of).sum(),
