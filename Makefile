@@ -87,6 +87,7 @@ smoke: needs-STACK needs-python .venv/tests/.done ## Send a test finding through
 bench: needs-python .venv/bench/.done ## Measure what reading a trail costs, against unzipping it and against other tools
 	cargo build --release --locked --package bedrock-audit-bench --package bedrock-audit
 	@$(TARGET_DIR)/release/bench ratios
+	@$(TARGET_DIR)/release/bench load
 	@$(TARGET_DIR)/release/bench files $(TARGET_DIR)/bench-files >/dev/null
 	@$(BENCH_VENV)/bin/python tests/bench/processes.py --binary $(TARGET_DIR)/release/bedrock-audit \
 		--files $(TARGET_DIR)/bench-files --chart docs/speed.svg

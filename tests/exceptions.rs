@@ -916,6 +916,22 @@ fn a_record_is_explained_with_what_silences_it() {
 }
 
 #[test]
+fn scan_says_what_an_exception_in_shadow_would_silence() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut shadow = deleted_by_role();
+    shadow.text = shadow.text.replace("owner:", "stage: shadow\nowner:");
+    fs::write(path(&folder, "e.yml"), shadow.text).unwrap();
+    let ran = |more: &[&str]| {
+        let arguments = [&["--rules", shown(folder.path())], more].concat();
+        scanned(&delete_guardrail(1, &json!({})), &arguments)
+    };
+    let Ran { status, out, err } = ran(&["--shadow"]);
+    assert_eq!((status, out.lines().count()), (1, 1), "it is told all the same: {err}");
+    assert!(err.contains("e.yml: the exception in shadow would silence 1: Exception 1"), "{err}");
+    assert!(ran(&[]).err.contains("exceptions in shadow would silence 1)"));
+}
+
+#[test]
 fn rules_list_shows_who_answers_for_what_and_until_when() {
     let folder = tempfile::tempdir().unwrap();
     let mut shadow = deleted_by_role();

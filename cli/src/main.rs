@@ -64,7 +64,7 @@ struct ScanArguments {
     /// Leave out findings below this severity
     #[arg(long, value_name = "LEVEL", value_enum, default_value_t = Severity::Informational)]
     min_severity: Severity,
-    /// Show what rules in shadow find, too
+    /// Show what rules in shadow find, too, and what each exception in shadow would silence
     #[arg(long)]
     shadow: bool,
     /// Say of the record with this eventID why each rule matches it or does not; exit status 2 if no log holds it

@@ -1,6 +1,7 @@
 //! `scan`: logs on a disk through the same audit as delivered ones.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, BufRead, BufReader, IsTerminal as _, Read, Write as _},
     path::{Path, PathBuf},
@@ -41,8 +42,8 @@ pub(crate) struct Total {
     watched: u64,
     /// Silenced by exceptions.
     excepted: u64,
-    /// What exceptions in shadow would have silenced.
-    exceptions_shadowed: u64,
+    /// What exceptions in shadow would have silenced, by their ids.
+    exceptions_shadowed: BTreeMap<String, u64>,
 }
 
 /// Which findings are shown, and how.
@@ -90,7 +91,15 @@ pub(crate) fn scan(arguments: &ScanArguments) -> io::Result<Ended> {
         0 => String::new(),
         watched => format!(" ({watched} of rules in shadow not shown; --shadow shows them)"),
     };
-    let excepted = match (total.excepted, total.exceptions_shadowed) {
+    if arguments.shadow {
+        for exception in rule_set.exceptions() {
+            if let Some(count) = total.exceptions_shadowed.get(&exception.id) {
+                let title = detection::text::neutral(&exception.title, 200);
+                complain(&format!("{}: the exception in shadow would silence {count}: {title}", exception.path));
+            }
+        }
+    }
+    let excepted = match (total.excepted, total.exceptions_shadowed.values().sum::<u64>()) {
         (0, 0) => String::new(),
         (excepted, 0) => format!(" ({excepted} excepted)"),
         (excepted, shadowed) => format!(" ({excepted} excepted; exceptions in shadow would silence {shadowed})"),
@@ -197,7 +206,9 @@ fn enter(audited: Audited, shown: &Shown, total: &mut Total, progress: &Progress
     total.logs += 1;
     total.records.total += audited.records.total;
     total.excepted += audited.excepted.values().sum::<u64>();
-    total.exceptions_shadowed += audited.exceptions_shadowed.values().sum::<u64>();
+    for (id, count) in audited.exceptions_shadowed {
+        *total.exceptions_shadowed.entry(id).or_default() += count;
+    }
     if audited.damage.is_some() || audited.records.unreadable > 0 {
         total.not_read += 1;
     }

@@ -11,6 +11,7 @@ mod ways;
 
 use std::{env, fs, hint::black_box, path::Path, time::Duration};
 
+use detection::rules::RuleSet;
 use rustix::time::{ClockId, clock_gettime};
 
 use trail::{FILES, Trail, trail};
@@ -23,9 +24,25 @@ fn main() {
         ["files", folder] => write_files(Path::new(folder)),
         ["ratios"] => ratios(&[], 11),
         ["ratios", rounds, names @ ..] => ratios(names, rounds.parse().expect("a number of rounds")),
+        ["load"] => load(51),
         ["repeat", times, way, file] => repeat(times.parse().expect("a number of times"), way, file),
-        _ => println!("bench files FOLDER | bench ratios [ROUNDS [FILE...]] | bench repeat TIMES WAY FILE"),
+        _ => {
+            println!("bench files FOLDER | bench load | bench ratios [ROUNDS [FILE...]] | bench repeat TIMES WAY FILE")
+        }
     }
+}
+
+/// What loading the built-in rules takes, of one core: the median.
+fn load(rounds: usize) {
+    let time = |_| {
+        let before = cpu_time();
+        let rules = RuleSet::load([]).rule_set.rules().len();
+        (cpu_time() - before, rules)
+    };
+    let mut times: Vec<(Duration, usize)> = (0..rounds).map(time).collect();
+    times.sort();
+    let (median, rules) = times[rounds / 2];
+    println!("loading the {rules} built-in rules takes {:.1} ms of CPU time", median.as_secs_f64() * 1_000.0);
 }
 
 /// Packed and unpacked, for other programs.
