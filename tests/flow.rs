@@ -912,6 +912,10 @@ async fn rules_change_while_it_is_warm() {
     assert_eq!(minutes(1).await, (with("A rule file is wrong"), 3));
     assert_eq!(rules.reads.lock().unwrap().len(), reads);
     rules.files.lock().unwrap().remove("large.yml");
+    (0..5_000).for_each(|number| rules.put(&format!("many/{number}.yml"), Some("#")));
+    assert_eq!(minutes(1).await, (with("A rule file is wrong"), 3));
+    assert_eq!(rules.reads.lock().unwrap().len(), reads);
+    rules.files.lock().unwrap().retain(|path, _| !path.starts_with("many/"));
 
     // Mended, and removed: what is no longer there is no longer in force.
     rules.put("a.yml", Some(&rule_on("ListBuckets")));
