@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
-use detection::rules::{Loaded, Origin, RuleFile, RuleSet, proof::Proof, read_folder};
+use detection::rules::{Loaded, MOST_RULE_FILES, Origin, RuleFile, RuleSet, proof::Proof, read_folder};
 use serde_json::{Value, json};
 
 use crate::samples::{BUILTIN, audit_with, delete_guardrail, document, files, key, repository};
@@ -333,6 +333,17 @@ fn each_unsuccessful_outcome_has_a_level_of_its_own() {
     let loaded = load(&text);
     let rule = &loaded.rule_set.rules()[0];
     assert_eq!((rule.level_denied.as_str(), rule.level_failed.as_str()), ("low", "critical"));
+}
+
+/// Who may put files there may not fill our memory, nor our time.
+#[test]
+fn a_folder_of_too_many_rules_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    (0..MOST_RULE_FILES).for_each(|n| fs::write(folder.path().join(format!("{n}.yml")), "title: T").unwrap());
+    assert_eq!(read_folder(folder.path()).unwrap().0.len(), MOST_RULE_FILES);
+    fs::write(folder.path().join("one-more.yml"), "title: T").unwrap();
+    let said = read_folder(folder.path()).unwrap_err().to_string();
+    assert!(said.contains("more than 5000 rule files"), "{said}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use detection::rules::{Lists, Loaded, Origin, Refused, RuleFile, RuleSet, Shelf};
+use detection::rules::{Lists, Loaded, MOST_RULE_FILES, Origin, Refused, RuleFile, RuleSet, Shelf};
 use futures_util::{
     FutureExt as _, StreamExt as _,
     future::{BoxFuture, Shared},
@@ -23,8 +23,7 @@ const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(60);
 const HELD_UP: Duration = Duration::from_secs(2);
 /// Files that are read at once.
 const READ_AT_ONCE: usize = 8;
-/// Files that are taken at most, and bytes of all of them together: who may write rules may not fill our memory.
-const MOST_FILES: usize = 5_000;
+/// Bytes of all files together that are taken at most: who may write rules may not fill our memory.
 const MOST_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Where rule files come from.
@@ -206,9 +205,9 @@ fn renewal<R: RulesSource + Send + Sync + 'static>(source: Arc<R>, kept: Arc<Kep
 async fn renew(source: &impl RulesSource, kept: Arc<Kept>) -> Result<InForce, String> {
     let listed = source.list().await?;
     let bytes: u64 = listed.iter().map(|file| file.size).sum();
-    if listed.len() > MOST_FILES || bytes > MOST_BYTES {
+    if listed.len() > MOST_RULE_FILES || bytes > MOST_BYTES {
         return Err(format!(
-            "it holds {} files of {bytes} bytes together; at most {MOST_FILES} of {MOST_BYTES} bytes are taken",
+            "it holds {} files of {bytes} bytes together; at most {MOST_RULE_FILES} of {MOST_BYTES} bytes are taken",
             listed.len()
         ));
     }

@@ -9,10 +9,13 @@ use super::{
     load::{MAX_FILE_BYTES, is_builtin},
 };
 
+/// Files of rules that are taken from one place at most.
+pub const MOST_RULE_FILES: usize = 5_000;
+
 /// All `*.yml` and `*.yaml` files below a folder, sorted by path. A file that cannot be read is refused alone.
 ///
 /// # Errors
-/// When the folder itself, or one below it, cannot be listed.
+/// When the folder itself, or one below it, cannot be listed, or when there are more than 5,000 of them.
 pub fn read_folder(folder: &Path) -> io::Result<(Vec<RuleFile>, Vec<Refused>)> {
     let (mut files, mut refused) = (Vec::new(), Vec::new());
     collect(folder, &mut files, &mut refused)?;
@@ -26,6 +29,9 @@ fn collect(folder: &Path, files: &mut Vec<RuleFile>, refused: &mut Vec<Refused>)
         if path.is_dir() {
             collect(&path, files, refused)?;
         } else if path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml") {
+            if files.len() + refused.len() == MOST_RULE_FILES {
+                return Err(io::Error::other(format!("it holds more than {MOST_RULE_FILES} rule files")));
+            }
             let name = path.display().to_string();
             match read(&path) {
                 Ok(text) => files.push(RuleFile { path: name, origin: origin(&text), text }),

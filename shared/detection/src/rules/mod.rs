@@ -25,7 +25,7 @@ use std::{collections::BTreeMap, sync::Arc};
 pub use check::Refused;
 pub use engine::Verdict;
 pub use exceptions::{Exception, exception_id};
-pub use folder::read_folder;
+pub use folder::{MOST_RULE_FILES, read_folder};
 pub use index::Reach;
 pub use lists::Lists;
 pub use load::{Origin, RuleFile, Warning};
