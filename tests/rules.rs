@@ -335,6 +335,20 @@ fn each_unsuccessful_outcome_has_a_level_of_its_own() {
     assert_eq!((rule.level_denied.as_str(), rule.level_failed.as_str()), ("low", "critical"));
 }
 
+/// A built-in rule is one step lower for what was refused, unless it asks for just that, under whatever name.
+#[test]
+fn a_built_in_rule_that_asks_for_the_outcome_keeps_its_level() {
+    let level_denied = |line: &str| {
+        let text = rule(&format!("selection:\n    eventName: A\n    {line}\ncondition: selection"));
+        let file = RuleFile { path: "rules/x.yml".to_owned(), text, origin: Origin::BuiltIn };
+        RuleSet::load_only([file]).rule_set.rules()[0].level_denied
+    };
+    assert_eq!(level_denied("awsRegion: eu-central-1").as_str(), "medium");
+    for line in ["errorCode: AccessDenied", "responseElements.statusCode: 403", "derived.outcome: denied"] {
+        assert_eq!(level_denied(line).as_str(), "high", "{line}");
+    }
+}
+
 /// Who may put files there may not fill our memory, nor our time.
 #[test]
 fn a_folder_of_too_many_rules_is_not_read() {

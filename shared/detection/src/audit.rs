@@ -90,8 +90,7 @@ impl<'r> Audit<'r> {
 }
 
 /// The plain way to audit a log of these records: each is parsed, and every rule in force is asked about every one, without any
-/// shortcut. What the fast way
-/// gives is held against it in tests; it is in no binary.
+/// shortcut. What the fast way gives is held against it in tests; it is in no binary.
 #[cfg(feature = "plain")]
 #[must_use]
 pub fn audit_plainly<'a>(rule_set: &RuleSet, log: Log, records: impl IntoIterator<Item = &'a [u8]>) -> Audited {

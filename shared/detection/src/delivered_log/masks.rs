@@ -1,9 +1,9 @@
 //! 64 bytes as bit masks, one bit a byte: what of them are quotes, backslashes, braces. Knows nothing of JSON.
 //!
 //! The one place with `unsafe` in it, and only for this: code for AVX2 may be called where the processor has AVX2, which the
-//! compiler cannot know and which is asked right before. It makes the whole walk over a log twice as fast on x86-64. Elsewhere,
-//! and on older processors, the masks come from the crate `wide`: NEON on arm64, SSE2 on x86-64. A test holds both against each
-//! other and against a loop over bytes.
+//! compiler cannot know and which is asked right before. It takes a third of the walk over a log away on x86-64 (2,900
+//! instructions a record and not 4,100). Elsewhere, and on older processors, the masks come from the crate `wide`: NEON on arm64,
+//! SSE2 on x86-64. A test holds both against each other and against a loop over bytes.
 
 use wide::u8x16;
 

@@ -290,7 +290,8 @@ fn read(
     let level = sigma.level.unwrap_or(Level::Medium);
     // A rule from outside keeps its level; so does one that looks at the outcome itself.
     let looks_at_outcome = fields.iter().any(|field| {
-        field == "errorCode" || field == "errorMessage" || field.starts_with("responseElements.statusCode")
+        ["errorCode", "errorMessage", "derived.outcome"].contains(&field.as_str())
+            || field.starts_with("responseElements.statusCode")
     });
     let keeps_level = file.origin == Origin::Outside || looks_at_outcome;
     let unsuccessful = if keeps_level { level } else { one_lower(level) };
