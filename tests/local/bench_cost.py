@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import program
 import report
 from bench_start import BenchFailed, records_of, repeated
 from example_stack import LOG_BUCKET, FunctionOutput, ledger_in, log_key
-from local_lambda import FunctionDied, LoopbackServer, QuickHandler, Sandbox, end_on_sigterm
+from local_lambda import LoopbackServer, QuickHandler, Sandbox
 
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:FindingsTopic"
 
@@ -196,15 +197,7 @@ def main() -> int:
     parser.add_argument("--bootstrap", type=Path, required=True, help="the function's binary")
     parser.add_argument("--most-files", type=int, default=FILES[-1], help="files in the longest series")
     options = parser.parse_args()
-    end_on_sigterm()
-    try:
-        show(options.bootstrap, options.most_files)
-    except (BenchFailed, FunctionDied) as error:
-        print(f"make bench-cost: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return program.run("make bench-cost", lambda: show(options.bootstrap, options.most_files))
 
 
 if __name__ == "__main__":

@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import program
 import report
 from example_stack import LOGS, ExampleStack, FunctionOutput, log_key
 from local_aws import LocalAws
-from local_lambda import FunctionDied, Sandbox, end_on_sigterm
+from local_lambda import Sandbox
 
 STARTS = 20
 SMALL_RECORDS = 20
@@ -35,7 +36,7 @@ LIMIT_MEMORY_MB = 40
 LIMIT_BINARY_MB = 12
 
 
-class BenchFailed(Exception):
+class BenchFailed(program.Failed):
     """One sentence: why there is nothing to measure."""
 
 
@@ -156,15 +157,9 @@ def main() -> int:
     parser.add_argument("--bootstrap", type=Path, required=True, help="the function's binary")
     parser.add_argument("--starts", type=int, default=STARTS, help=f"how many starts (default {STARTS})")
     options = parser.parse_args()
-    end_on_sigterm()
-    try:
-        show(options.bootstrap, measure(options.bootstrap, options.starts))
-    except (BenchFailed, FunctionDied) as error:
-        print(f"make bench-start: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return program.run(
+        "make bench-start", lambda: show(options.bootstrap, measure(options.bootstrap, options.starts))
+    )
 
 
 if __name__ == "__main__":

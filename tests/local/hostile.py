@@ -21,11 +21,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import program
 import report
 from bench_start import most_memory
 from example_stack import FunctionOutput, ledger_in, log_key
 from local_aws import local_environment
-from local_lambda import FunctionDied, LoopbackServer, QuickHandler, Sandbox, end_on_sigterm
+from local_lambda import LoopbackServer, QuickHandler, Sandbox
 
 MOST_MEMORY_MB = 64
 MOST_CPU_SECONDS = 5.0
@@ -245,10 +246,10 @@ def measure(bootstrap: Path, name: str) -> Cost:
         answer = sandbox.invoke(json.dumps(notice).encode())
         lines = output.new_lines()
         if answer.failed:
-            raise FunctionDied(f"{name}: {answer.body.decode(errors='replace')[:500]}")
+            raise program.Failed(f"{name}: {answer.body.decode(errors='replace')[:500]}")
         memory = most_memory(sandbox.process.pid)
         if memory is None:
-            raise FunctionDied("this system does not tell how much memory a process had")
+            raise program.Failed("this system does not tell how much memory a process had")
         cpu = cpu_seconds(sandbox.process.pid)
         return Cost(name, len(edges.log), memory, cpu, ledger_in(lines) or {}, edges.findings, edges.messages)
     finally:
@@ -256,23 +257,12 @@ def measure(bootstrap: Path, name: str) -> Cost:
         edges.server.stop()
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Measures what hostile logs cost the detector.")
-    parser.add_argument("--bootstrap", type=Path, required=True, help="the function's binary")
-    parser.add_argument("names", nargs="*", help="only these logs")
-    options = parser.parse_args()
-    end_on_sigterm()
+def measure_all(bootstrap: Path, names: list[str]) -> int:
     costs = []
-    try:
-        for name in options.names or LOGS:
-            cost = measure(options.bootstrap, name)
-            costs.append(cost)
-            print(f"{name}: {cost.memory:.1f} MB, {cost.cpu:.2f} s", file=sys.stderr)
-    except FunctionDied as error:
-        print(f"make hostile: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    for name in names:
+        cost = measure(bootstrap, name)
+        costs.append(cost)
+        print(f"{name}: {cost.memory:.1f} MB, {cost.cpu:.2f} s", file=sys.stderr)
     report.heading(f"{len(costs)} hostile logs: at most {MOST_MEMORY_MB} MB and {MOST_CPU_SECONDS:.0f} s of CPU time each")
     rows = [
         (cost.name, cost.packed, f"{cost.memory:.1f} MB", f"{cost.cpu:.2f} s", cost.findings, cost.messages, "yes" if cost.within else "NO")
@@ -280,6 +270,14 @@ def main() -> int:
     ]
     report.table(("log", "packed bytes", "most memory", "CPU time", "findings", "requests to SNS", "within"), rows)
     return 0 if all(cost.within for cost in costs) else 1
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Measures what hostile logs cost the detector.")
+    parser.add_argument("--bootstrap", type=Path, required=True, help="the function's binary")
+    parser.add_argument("names", nargs="*", help="only these logs")
+    options = parser.parse_args()
+    return program.run("make hostile", lambda: measure_all(options.bootstrap, options.names or list(LOGS)))
 
 
 if __name__ == "__main__":

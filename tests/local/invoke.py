@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_plus
 
+import program
 import report
 from example_stack import LOG_BUCKET, LOGS, PROJECT, ExampleStack, FunctionOutput
 from local_aws import LocalAws
-from local_lambda import end_on_sigterm
 
 PACKAGE = "bedrock-audit-detector"
 BINARY = "bootstrap"
@@ -33,7 +33,7 @@ BEGIN_SECONDS = 30
 INVOKE_SECONDS = 120
 
 
-class InvokeFailed(Exception):
+class InvokeFailed(program.Failed):
     """One sentence for the person who typed `make invoke`."""
 
 
@@ -213,6 +213,15 @@ def read(path: Path) -> bytes:
         raise InvokeFailed(f"{path} cannot be read: {error.strerror}") from error
 
 
+def read_event(path: Path) -> str:
+    try:
+        event = read(path).decode()
+        json.loads(event)
+    except ValueError as error:
+        raise InvokeFailed(f"{path} is not JSON: {error}") from error
+    return event
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Runs one event through the detector under cargo-lambda.")
     parser.add_argument("--event", type=Path, required=True, help="a file of events/notifications")
@@ -220,21 +229,7 @@ def main() -> int:
         "--log", type=Path, default=LOGS / "delete-guardrail.json", help="the log that the event speaks of"
     )
     options = parser.parse_args()
-    end_on_sigterm()
-    try:
-        event = read(options.event).decode()
-        json.loads(event)
-        invoke(event, read(options.log))
-    except ValueError as error:
-        print(f"make invoke: {options.event} is not JSON: {error}", file=sys.stderr)
-        return 1
-    except InvokeFailed as error:
-        sys.stdout.flush()
-        print(f"\nmake invoke: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return program.run("make invoke", lambda: invoke(read_event(options.event), read(options.log)))
 
 
 if __name__ == "__main__":

@@ -30,6 +30,8 @@ from types import TracebackType
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+import program
+
 FUNCTION_NAME = "function"
 FUNCTION_ARN = f"arn:aws:lambda:eu-central-1:123456789012:function:{FUNCTION_NAME}"
 INVOKE_PATH = f"/2015-03-31/functions/{FUNCTION_NAME}/invocations"
@@ -74,7 +76,7 @@ class Report:
     body: bytes = b""
 
 
-class FunctionDied(Exception):
+class FunctionDied(program.Failed):
     """The function ended, or never asked for work, before there was anything to do."""
 
 
@@ -382,11 +384,6 @@ def is_json(body: bytes) -> bool:
     return True
 
 
-def end_on_sigterm() -> None:
-    """Lets SIGTERM leave through the same doors as Ctrl-C, so that child processes are ended."""
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-
-
 def serve_until_stdin_closes(bootstrap: Path, output: IO[Any], timeout: float) -> None:
     with LocalLambda(bootstrap, os.environ, output, timeout) as function:
         function.sandbox.wait_until_ready()
@@ -403,16 +400,10 @@ def main() -> int:
     parser.add_argument("--timeout", type=float, default=DEFAULT_TIMEOUT_SECONDS, help="seconds for one invocation")
     parser.add_argument("--log", type=Path, help="where the function's output goes; stderr if not given")
     options = parser.parse_args()
-    end_on_sigterm()
     output: IO[Any] = options.log.open("ab") if options.log else sys.stderr
-    try:
-        serve_until_stdin_closes(options.bootstrap, output, options.timeout)
-    except FunctionDied as error:
-        print(f"local_lambda: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return program.run(
+        "local_lambda", lambda: serve_until_stdin_closes(options.bootstrap, output, options.timeout)
+    )
 
 
 if __name__ == "__main__":

@@ -14,10 +14,11 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import program
 import report
 from example_stack import LOGS, Alert, ExampleStack, Finding, FunctionOutput, ledger_in, log_key
 from local_aws import LocalAws
-from local_lambda import FunctionDied, LocalLambda, end_on_sigterm
+from local_lambda import FunctionDied, LocalLambda
 
 SITUATIONS = (
     "quiet-day",
@@ -29,7 +30,7 @@ SITUATIONS = (
 )
 
 
-class RunFailed(Exception):
+class RunFailed(program.Failed):
     """One sentence for the person who typed `make run`."""
 
 
@@ -130,16 +131,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Shows the detector at work, from delivered log to finding.")
     parser.add_argument("--bootstrap", type=Path, required=True, help="the function's binary")
     options = parser.parse_args()
-    end_on_sigterm()
-    try:
-        show(visit_all(options.bootstrap))
-    except (RunFailed, FunctionDied) as error:
-        sys.stdout.flush()
-        print(f"\nmake run: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return program.run("make run", lambda: show(visit_all(options.bootstrap)))
 
 
 if __name__ == "__main__":
