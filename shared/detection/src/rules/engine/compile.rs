@@ -8,9 +8,9 @@ use rsigma_parser::{
 };
 
 use super::{
-    All, Check, How, Item, Tree,
     comparison::{Comparison, Comparisons, Order, Pattern, Symbol, TimePart},
     fields::Fields,
+    tree::{All, Check, How, Item, Tree},
 };
 use crate::rules::check::Fault;
 

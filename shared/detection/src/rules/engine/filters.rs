@@ -6,9 +6,10 @@ use std::borrow::Cow;
 use rsigma_parser::Detections;
 
 use super::{
-    All, Check, Engine, Reading, Tree,
+    Engine, Reading,
     comparison::{Comparison, lower},
     fields::{Scalar, Slot},
+    tree::{All, Check, Tree},
 };
 use crate::rules::check::Fault;
 

@@ -4,10 +4,11 @@
 use serde_json::Value;
 
 use super::{
-    All, Answer, Engine, Item, Reading, Tree, Verdict,
+    Engine, Reading, Verdict,
     comparison::{Comparisons, lower},
     fields::Field,
-    misses_required,
+    reading::misses_required,
+    tree::{All, Answer, Item, Tree},
 };
 use crate::record::Record;
 
