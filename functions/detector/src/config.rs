@@ -71,90 +71,24 @@ impl Config {
     /// # Errors
     /// Names every variable that is missing or wrong, and what to set it to. An empty variable counts as missing.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let get = |name: &str| get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
-        let mut wrong = Vec::new();
-
-        let log_buckets = commas(get("LOG_BUCKETS"));
-        if log_buckets.is_empty() {
-            wrong
-                .push("LOG_BUCKETS is missing, set it to the names of the log buckets, separated by commas".to_owned());
-        }
-        let findings_topic_arn = get("FINDINGS_TOPIC_ARN").unwrap_or_default();
-        if !is_topic_arn(&findings_topic_arn) {
-            wrong.push(
-                "FINDINGS_TOPIC_ARN is missing or no standard topic's ARN, set it to arn:aws:sns:REGION:ACCOUNT:NAME"
-                    .to_owned(),
-            );
-        }
-        let alerts_topic_arn = get("ALERTS_TOPIC_ARN");
-        if alerts_topic_arn.as_deref().is_some_and(|arn| !is_topic_arn(arn)) {
-            wrong.push(
-                "ALERTS_TOPIC_ARN is no standard topic's ARN, set it to arn:aws:sns:REGION:ACCOUNT:NAME or leave it out"
-                    .to_owned(),
-            );
-        }
-        let mut choice = |name: &str, allowed: &[&str], default: usize| {
-            let Some(value) = get(name) else { return default };
-            allowed.iter().position(|allowed| allowed.eq_ignore_ascii_case(&value)).unwrap_or_else(|| {
-                let value = detection::text::neutral(&value, 40);
-                wrong.push(format!("{name} is `{value}`, and none of {}", allowed.join(", ")));
-                default
-            })
+        let mut environment = Environment {
+            get: |name: &str| get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()),
+            wrong: Vec::new(),
         };
-        const LEVELS: [Level; 5] = [Level::Informational, Level::Low, Level::Medium, Level::High, Level::Critical];
-        let severity = choice("ALERT_MIN_SEVERITY", &LEVELS.each_ref().map(Level::as_str), 3);
-        let format = choice("ALERT_FORMAT", &["text", "chat"], 0);
-        let log_level = choice("LOG_LEVEL", &["error", "warn", "info", "debug", "trace"], 2);
-
-        let mib = match get("MAX_UNPACKED_MIB").map(|value| value.parse::<u64>()) {
-            None => 256,
-            Some(Ok(mib @ 1..=1_048_576)) => mib,
-            Some(_) => {
-                wrong.push("MAX_UNPACKED_MIB is no whole number from 1 to 1048576".to_owned());
-                256
-            }
+        let config = Self {
+            log_buckets: environment.log_buckets(),
+            findings_topic_arn: environment.findings_topic(),
+            alerts_topic_arn: environment.alerts_topic(),
+            alert_min_severity: environment.choice("ALERT_MIN_SEVERITY", &SEVERITIES, Level::High),
+            alert_format: environment.choice("ALERT_FORMAT", &ALERT_FORMATS, AlertFormat::Text),
+            max_unpacked: environment.max_unpacked_mib() * 1024 * 1024,
+            rules: environment.uri("RULES_URI", "a folder or s3://BUCKET/PREFIX", false),
+            lists: environment.uri("LISTS_URI", "a file or s3://BUCKET/KEY", true),
+            own_resources: environment.commas("OWN_RESOURCES"),
+            log_level: environment.choice("LOG_LEVEL", &LOG_LEVELS, tracing::Level::INFO),
+            function_name: environment.text("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|| "bedrock-audit".to_owned()),
         };
-        let mut uri = |name: &str, wanted: &str, key_needed: bool| {
-            let Some(uri) = get(name) else { return Uri::None };
-            let place = match uri.split_once("://") {
-                None => return Uri::Local(PathBuf::from(uri)),
-                Some(("s3", place)) => place.split_once('/').unwrap_or((place, "")),
-                Some(_) => ("", ""),
-            };
-            if place.0.is_empty() || (key_needed && place.1.is_empty()) {
-                wrong.push(format!("{name} is neither {wanted}"));
-                return Uri::None;
-            }
-            Uri::S3(Place { bucket: place.0.to_owned(), key: place.1.to_owned() })
-        };
-        let rules = uri("RULES_URI", "a folder nor s3://BUCKET/PREFIX", false);
-        let lists = uri("LISTS_URI", "a file nor s3://BUCKET/KEY", true);
-        let own_resources = commas(get("OWN_RESOURCES"));
-        if !wrong.is_empty() {
-            return Err(ConfigError(wrong));
-        }
-        Ok(Self {
-            log_buckets,
-            findings_topic_arn,
-            alerts_topic_arn,
-            alert_min_severity: LEVELS.get(severity).copied().unwrap_or(Level::High),
-            alert_format: if format == 1 { AlertFormat::Chat } else { AlertFormat::Text },
-            max_unpacked: mib * 1024 * 1024,
-            rules,
-            lists,
-            own_resources,
-            log_level: [
-                tracing::Level::ERROR,
-                tracing::Level::WARN,
-                tracing::Level::INFO,
-                tracing::Level::DEBUG,
-                tracing::Level::TRACE,
-            ]
-            .get(log_level)
-            .copied()
-            .unwrap_or(tracing::Level::INFO),
-            function_name: get("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|| "bedrock-audit".to_owned()),
-        })
+        if environment.wrong.is_empty() { Ok(config) } else { Err(ConfigError(environment.wrong)) }
     }
 
     /// Whether people are told of a finding of this severity.
@@ -164,10 +98,109 @@ impl Config {
     }
 }
 
-/// What stands between commas.
-fn commas(value: Option<String>) -> Vec<String> {
-    let parts = value.iter().flat_map(|value| value.split(','));
-    parts.map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
+const SEVERITIES: [(&str, Level); 5] = [
+    ("informational", Level::Informational),
+    ("low", Level::Low),
+    ("medium", Level::Medium),
+    ("high", Level::High),
+    ("critical", Level::Critical),
+];
+const ALERT_FORMATS: [(&str, AlertFormat); 2] = [("text", AlertFormat::Text), ("chat", AlertFormat::Chat)];
+const LOG_LEVELS: [(&str, tracing::Level); 5] = [
+    ("error", tracing::Level::ERROR),
+    ("warn", tracing::Level::WARN),
+    ("info", tracing::Level::INFO),
+    ("debug", tracing::Level::DEBUG),
+    ("trace", tracing::Level::TRACE),
+];
+const DEFAULT_UNPACKED_MIB: u64 = 256;
+/// A TiB: more is a slip of the keyboard.
+const MOST_UNPACKED_MIB: u64 = 1024 * 1024;
+
+/// Reads variable after variable, and gathers what is wrong with them.
+struct Environment<G> {
+    /// What a variable holds, if it holds anything.
+    get: G,
+    /// What to do about each that is wrong.
+    wrong: Vec<String>,
+}
+
+impl<G: Fn(&str) -> Option<String>> Environment<G> {
+    fn text(&self, name: &str) -> Option<String> {
+        (self.get)(name)
+    }
+
+    /// What stands between commas.
+    fn commas(&self, name: &str) -> Vec<String> {
+        let value = self.text(name).unwrap_or_default();
+        value.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
+    }
+
+    fn log_buckets(&mut self) -> Vec<String> {
+        let log_buckets = self.commas("LOG_BUCKETS");
+        if log_buckets.is_empty() {
+            let wrong = "LOG_BUCKETS is missing, set it to the names of the log buckets, separated by commas";
+            self.wrong.push(wrong.to_owned());
+        }
+        log_buckets
+    }
+
+    fn findings_topic(&mut self) -> String {
+        let arn = self.text("FINDINGS_TOPIC_ARN").unwrap_or_default();
+        if !is_topic_arn(&arn) {
+            let wrong =
+                "FINDINGS_TOPIC_ARN is missing or no standard topic's ARN, set it to arn:aws:sns:REGION:ACCOUNT:NAME";
+            self.wrong.push(wrong.to_owned());
+        }
+        arn
+    }
+
+    fn alerts_topic(&mut self) -> Option<String> {
+        let arn = self.text("ALERTS_TOPIC_ARN")?;
+        if !is_topic_arn(&arn) {
+            let wrong = "ALERTS_TOPIC_ARN is no standard topic's ARN, set it to arn:aws:sns:REGION:ACCOUNT:NAME or leave it out";
+            self.wrong.push(wrong.to_owned());
+        }
+        Some(arn)
+    }
+
+    /// One of a few words, in upper or lower case.
+    fn choice<T: Copy>(&mut self, name: &str, allowed: &[(&str, T)], default: T) -> T {
+        let Some(value) = self.text(name) else { return default };
+        if let Some((_, chosen)) = allowed.iter().find(|(word, _)| word.eq_ignore_ascii_case(&value)) {
+            return *chosen;
+        }
+        let value = detection::text::neutral(&value, 40);
+        let words: Vec<&str> = allowed.iter().map(|(word, _)| *word).collect();
+        self.wrong.push(format!("{name} is `{value}`, set it to one of {}", words.join(", ")));
+        default
+    }
+
+    fn max_unpacked_mib(&mut self) -> u64 {
+        match self.text("MAX_UNPACKED_MIB").map(|value| value.parse()) {
+            None => DEFAULT_UNPACKED_MIB,
+            Some(Ok(mib @ 1..=MOST_UNPACKED_MIB)) => mib,
+            Some(_) => {
+                self.wrong
+                    .push(format!("MAX_UNPACKED_MIB is wrong, set it to a whole number from 1 to {MOST_UNPACKED_MIB}"));
+                DEFAULT_UNPACKED_MIB
+            }
+        }
+    }
+
+    fn uri(&mut self, name: &str, wanted: &str, key_needed: bool) -> Uri {
+        let Some(uri) = self.text(name) else { return Uri::None };
+        let (bucket, key) = match uri.split_once("://") {
+            None => return Uri::Local(PathBuf::from(uri)),
+            Some(("s3", place)) => place.split_once('/').unwrap_or((place, "")),
+            Some(_) => ("", ""),
+        };
+        if bucket.is_empty() || (key_needed && key.is_empty()) {
+            self.wrong.push(format!("{name} is wrong, set it to {wanted}"));
+            return Uri::None;
+        }
+        Uri::S3(Place { bucket: bucket.to_owned(), key: key.to_owned() })
+    }
 }
 
 fn is_topic_arn(arn: &str) -> bool {
