@@ -20,7 +20,7 @@ use detection::{
 use detector::{
     config::Config,
     handler::{FetchError, Handler, Invocation, LogBody, LogBucket, Publisher},
-    live_rules::{Fixed, Listed, LiveRules, NoSource, RulesSource},
+    live_rules::{Fixed, Listed, LiveRules, NoSource, RulesSource, Unread},
     notification::ObjectEvent,
 };
 use serde_json::{Value, json};
@@ -849,13 +849,14 @@ impl RulesSource for MemoryRules {
             .collect())
     }
 
-    async fn read(&self, path: &str) -> Result<String, String> {
-        self.reads.lock().unwrap().push(path.to_owned());
+    async fn read(&self, file: &Listed) -> Result<String, Unread> {
+        self.reads.lock().unwrap().push(file.path.clone());
         let read_takes = *self.read_takes.lock().unwrap();
         if !read_takes.is_zero() {
             tokio::time::sleep(read_takes).await;
         }
-        self.files.lock().unwrap()[path].clone().ok_or_else(|| "it broke off".to_owned())
+        let unread = if file.path.starts_with("locked") { Unread::Ever } else { Unread::Yet };
+        self.files.lock().unwrap()[&file.path].clone().ok_or_else(|| unread("it broke off".to_owned()))
     }
 }
 
@@ -1054,8 +1055,21 @@ async fn without_its_rules_a_cold_detector_judges_nothing() {
     *rules.cannot_be_listed.lock().unwrap() = false;
     rules.put("a.yml", None);
     let said = handler.handle(s3(&["one"]), Duration::from_secs(120)).await.answer.unwrap_err().to_string();
-    assert!(said.contains("the rules at s3://rules/ cannot be read: it broke off"), "{said}");
+    assert!(said.contains("the rules at s3://rules/ cannot be read: a.yml: it broke off"), "{said}");
     rules.put("a.yml", Some(&rule_on("ListBuckets")));
-    assert!(handler.handle(s3(&["one"]), Duration::from_secs(120)).await.answer.is_ok());
-    assert_eq!(bench.titles().len(), 2);
+    // One of several is enough: what it asks for, nobody would ever ask of this log.
+    rules.put("b.yml", None);
+    let said = handler.handle(s3(&["one"]), Duration::from_secs(120)).await.answer.unwrap_err().to_string();
+    assert!(said.contains("cannot be read: b.yml: it broke off"), "{said}");
+    assert_eq!(bench.titles().len(), 0);
+    rules.put("b.yml", Some(&rule_on("DeleteGuardrail")));
+    // But one that nobody can read keeps no other from judging, and is told.
+    rules.put("locked.yml", None);
+    let invocation = handler.handle(s3(&["one"]), Duration::from_secs(120)).await;
+    assert_eq!((invocation.answer.is_ok(), invocation.ledger.rule_files_refused), (true, 1));
+    let mut titles = bench.titles();
+    titles.sort();
+    let expected = ["A rule file is wrong", DELETED, "DeleteGuardrail seen (success)", "ListBuckets seen (success)"];
+    assert_eq!(titles, expected);
+    assert_eq!(rules.reads.lock().unwrap().iter().filter(|path| *path == "a.yml").count(), 2, "what was read is kept");
 }

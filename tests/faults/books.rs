@@ -12,11 +12,14 @@ use super::{
     kinds::{Hits, Kind},
     lambda::Handled,
     plan::Plan,
+    rule_files::files_behind,
     world::World,
 };
 
 /// The title of the finding that a log is gone, which stands for all that was in it.
 const REMOVED: &str = "A CloudTrail log was removed";
+/// The title of the finding that a file is left out of the rules.
+const LEFT_OUT: &str = "A rule file is wrong";
 
 /// What there is to find.
 pub(super) struct Expected {
@@ -29,6 +32,8 @@ struct ExpectedFinding {
     /// A text that stands in whatever tells people of it.
     told_by: String,
     for_people: bool,
+    /// The files in the bucket of rules without which nobody asks for it.
+    rule_files: Vec<String>,
 }
 
 #[derive(Default)]
@@ -47,6 +52,11 @@ pub(super) struct Books {
     pub(super) handled: Vec<Handled>,
     /// Logs that the fault removed.
     pub(super) removed: HashSet<String>,
+    /// Rule files without which a process started because of what they are, and those that somebody removed.
+    pub(super) rules_left_out: HashSet<String>,
+    pub(super) rules_removed: HashSet<String>,
+    /// Faults in the bucket of rules that met a process with all of them in force.
+    pub(super) struck_warm: u64,
     pub(super) wrong: Vec<String>,
     pub(super) problems: Vec<String>,
     counts: Counts,
@@ -59,6 +69,7 @@ struct Counts {
     duplicated: u64,
     parked: u64,
     removed: u64,
+    left_out: u64,
     lost: u64,
     alerts: u64,
     alerts_lost: u64,
@@ -76,6 +87,10 @@ fn is_removed(finding: &Value) -> bool {
     text(finding, "/finding_info/title").starts_with(REMOVED)
 }
 
+fn is_left_out(finding: &Value) -> bool {
+    text(finding, "/finding_info/title") == LEFT_OUT
+}
+
 impl Expected {
     /// What the core finds in the logs, alone and with no corridor around it.
     pub(super) fn of(world: &World) -> Self {
@@ -87,7 +102,9 @@ impl Expected {
             let about_target = target.starts_with("gr-");
             let told_by = if about_target { target.to_owned() } else { key.clone() };
             let for_people = finding["severity_id"].as_u64() >= Some(4);
-            let expected = findings.entry(id).or_insert(ExpectedFinding { keys: BTreeSet::new(), told_by, for_people });
+            let rule_files = files_behind(text(&finding, "/finding_info/analytic/uid"));
+            let new = ExpectedFinding { keys: BTreeSet::new(), told_by, for_people, rule_files };
+            let expected = findings.entry(id).or_insert(new);
             expected.keys.insert(key);
         }
         Self { findings }
@@ -122,16 +139,26 @@ impl Books {
             .filter(|finding| is_removed(finding))
             .map(|finding| text(finding, "/unmapped/log/key"))
             .collect();
+        let told_left_out: BTreeSet<&str> = findings(&self.delivered)
+            .filter(|finding| is_left_out(finding))
+            .map(|finding| text(finding, "/unmapped/log/key"))
+            .collect();
         for (id, finding) in &expected.findings {
             self.counts.expected += 1;
             let gone = finding.keys.iter().all(|key| self.removed.contains(key) && told_gone.contains(key.as_str()));
             let is_parked = finding.keys.iter().any(|key| parked.contains(key.as_str()));
+            let left_out = finding.rule_files.iter().any(|file| {
+                self.rules_removed.contains(file)
+                    || (self.rules_left_out.contains(file) && told_left_out.contains(file.as_str()))
+            });
             if before.contains(id) {
                 self.counts.delivered += 1;
             } else if gone {
                 self.counts.removed += 1;
             } else if is_parked && after.contains(id) {
                 self.counts.parked += 1;
+            } else if left_out {
+                self.counts.left_out += 1;
             } else {
                 self.counts.lost += 1;
                 let what = if is_parked { "parked, and lost when it was moved back" } else { "lost" };
@@ -151,7 +178,8 @@ impl Books {
         for finding in findings(&self.delivered) {
             let id = text(finding, "/finding_info/uid");
             let removed = is_removed(finding) && self.removed.contains(text(finding, "/unmapped/log/key"));
-            if !expected.findings.contains_key(id) && !removed {
+            let left_out = is_left_out(finding) && self.hits.keys().any(|kind| kind.place().is_rules());
+            if !expected.findings.contains_key(id) && !removed && !left_out {
                 let title = text(finding, "/finding_info/title");
                 self.problems.push(format!("finding {id} ({title}) is in no log"));
             }
@@ -194,6 +222,7 @@ impl Books {
         self.runs += other.runs;
         self.invocations += other.invocations;
         self.requests += other.requests;
+        self.struck_warm += other.struck_warm;
         for (kind, count) in other.hits {
             *self.hits.entry(kind).or_default() += count;
         }
@@ -204,6 +233,7 @@ impl Books {
         counts.duplicated += others.duplicated;
         counts.parked += others.parked;
         counts.removed += others.removed;
+        counts.left_out += others.left_out;
         counts.lost += others.lost;
         counts.alerts += others.alerts;
         counts.alerts_lost += others.alerts_lost;
@@ -235,13 +265,15 @@ impl Books {
             ("  delivered", counts.delivered),
             ("  parked, then delivered", counts.parked),
             ("  log removed, and told", counts.removed),
+            ("  rule left out, and told", counts.left_out),
             ("  LOST", counts.lost),
             ("duplicates delivered", counts.duplicated),
             ("findings for people", counts.alerts),
             ("  NOBODY TOLD", counts.alerts_lost),
+            ("rules struck while in force", self.struck_warm),
             ("problems", self.problems.len() as u64),
         ] {
-            writeln!(report, "{what:<26}{count:>9}").unwrap();
+            writeln!(report, "{what:<28}{count:>9}").unwrap();
         }
         report
     }

@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::{
     kinds::{Kind, Place},
     plan::{Fault, Plan},
+    rule_files::{RULES_BUCKET, RuleFiles},
 };
 
 /// What SNS takes at most in one request.
@@ -55,6 +56,8 @@ pub(super) enum End {
     Closed,
     Reset,
     Stalls,
+    /// It answers a HEAD: a length, and no body.
+    HeadAlone,
 }
 
 /// A message that a topic took.
@@ -85,7 +88,6 @@ pub(super) struct Edge<A> {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 pub(super) struct State {
     pub(super) plan: Plan,
     /// The run's clock, moved by whoever runs it.
@@ -97,11 +99,24 @@ pub(super) struct State {
     spoilt_unseen: HashSet<String>,
     /// Why the process was ended; taken by whoever ends it.
     pub(super) killed: Option<Kind>,
+    pub(super) rules: RuleFiles,
 }
 
 impl<A: Aws> Edge<A> {
-    pub(super) fn new(aws: A, plan: Plan) -> Self {
-        Self { aws, state: Mutex::new(State { plan, ..State::default() }) }
+    /// `rules` says whether there are rules in a bucket, and whether they are uploaded again all the time.
+    pub(super) fn new(aws: A, plan: Plan, rules: Option<bool>) -> Self {
+        let state = State {
+            plan,
+            now: Duration::ZERO,
+            delivered: Vec::new(),
+            requests: 0,
+            removed: HashSet::new(),
+            removed_told: HashSet::new(),
+            spoilt_unseen: HashSet::new(),
+            killed: None,
+            rules: RuleFiles::new(rules == Some(true)),
+        };
+        Self { aws, state: Mutex::new(state) }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -110,7 +125,13 @@ impl<A: Aws> Edge<A> {
 
     pub(super) fn answer(&self, request: &Request<'_>) -> Reply {
         self.state().requests += 1;
-        if request.method == "GET" { self.get(request.path) } else { self.sns(request.body) }
+        let (path, query) = request.path.split_once('?').unwrap_or((request.path, ""));
+        match (request.method, path.trim_start_matches('/').strip_prefix(RULES_BUCKET)) {
+            ("HEAD", Some(key)) => head_alone(self.rules(key, true)),
+            ("GET", Some(key)) => self.rules(key, query.contains("list-type=2")),
+            ("GET", None) => self.get(request.path),
+            _ => self.sns(request.body),
+        }
     }
 
     fn get(&self, path: &str) -> Reply {
@@ -156,6 +177,49 @@ impl<A: Aws> Edge<A> {
             }
             Kind::S3Corrupted => whole.body.iter_mut().skip(half).take(3).for_each(|byte| *byte ^= 0x5a),
             other => panic!("{other:?} is no fault of S3"),
+        }
+        Reply::Answer(whole)
+    }
+
+    /// What the bucket of rules answers: what there is, or a file.
+    fn rules(&self, key: &str, asks_what_there_is: bool) -> Reply {
+        let key = percent_decode_str(key).decode_utf8().unwrap().trim_start_matches('/').to_owned();
+        let place = if asks_what_there_is { Place::RuleList } else { Place::RuleFile };
+        let mut state = self.state();
+        let now = state.now;
+        let fault = state.plan.strike(place, None, now);
+        // Nobody writes a file between a list and another.
+        let fault = fault.filter(|fault| fault.kind != Kind::RuleBroken || key.is_empty());
+        fault.iter().for_each(|fault| state.plan.count(fault.kind));
+        let kind = fault.as_ref().map(|fault| fault.kind);
+        let about = (!key.is_empty()).then_some(key.as_str());
+        state.rules.strike(kind, about, fault.map_or(0, |fault| fault.entry));
+        match kind {
+            Some(Kind::RulesRefused) => return Reply::Refused,
+            Some(Kind::RulesResetBeforeAnswer) => return Reply::Reset,
+            Some(Kind::RulesStall) => return Reply::Stalls,
+            Some(Kind::RulesListDenied | Kind::RuleAccessDenied) => return s3_error(403, "AccessDenied"),
+            Some(Kind::RulesNoSuchBucket) => return s3_error(404, "NoSuchBucket"),
+            Some(Kind::RulesInternalError) => return s3_error(500, "InternalError"),
+            Some(Kind::RulesSlowDown) => return s3_error(503, "SlowDown"),
+            _ => {}
+        }
+        let text = if key.is_empty() { Some(state.rules.list()) } else { state.rules.get(&key).map(str::to_owned) };
+        let Some(text) = text else { return s3_error(404, "NoSuchKey") };
+        let mut whole = with_checksum(text.into_bytes());
+        whole.headers.push(("etag", state.rules.e_tag(&key)));
+        let half = whole.body.len() / 2;
+        match kind {
+            Some(Kind::RuleResetMidBody) => (whole.body.truncate(half), whole.end = End::Reset).1,
+            Some(Kind::RuleStallsMidBody) => (whole.body.truncate(half), whole.end = End::Stalls).1,
+            Some(Kind::RuleEndsEarly | Kind::RulesListCutOff) => whole.body.truncate(half),
+            // Something on the way keeps half of it, and believes that this is all. It hands no checksum on.
+            Some(Kind::RuleHalfServed) => {
+                whole.body.truncate(half);
+                (whole.length, whole.headers) = (half, Vec::new());
+            }
+            Some(Kind::RuleCorrupted) => whole.body.iter_mut().skip(half).take(3).for_each(|byte| *byte ^= 0x5a),
+            _ => {}
         }
         Reply::Answer(whole)
     }
@@ -231,6 +295,12 @@ impl<A: Aws> Edge<A> {
 }
 
 impl State {
+    /// Everything works from now on, and a rule file that somebody spoilt or removed is back.
+    pub(super) fn end_of_faults(&mut self) {
+        self.plan.end();
+        self.rules.mend();
+    }
+
     /// Bytes that are wrong in an object without a checksum look, read after read, like an object that is wrong. So no
     /// second read of it is spoilt: one who reads twice can tell.
     fn may_spoil(&mut self, kind: Kind, key: &str, whole: &Answer) -> bool {
@@ -346,6 +416,28 @@ fn answer(status: u16, body: &str) -> Answer {
     Answer { status, headers: Vec::new(), length: body.len(), body: body.as_bytes().to_vec(), end: End::Closed }
 }
 
+/// The same without its body.
+fn head_alone(reply: Reply) -> Reply {
+    match reply {
+        Reply::Answer(whole) if whole.end == End::Closed => {
+            Reply::Answer(Answer { body: Vec::new(), end: End::HeadAlone, ..whole })
+        }
+        Reply::Answer(_) => Reply::Reset,
+        other => other,
+    }
+}
+
+/// An object of which S3 has a checksum.
+fn with_checksum(body: Vec<u8>) -> Answer {
+    let mut crc = flate2::Crc::new();
+    crc.update(&body);
+    let headers = vec![
+        ("content-type", "application/json".to_owned()),
+        ("x-amz-checksum-crc32", STANDARD.encode(crc.sum().to_be_bytes())),
+    ];
+    Answer { status: 200, headers, length: body.len(), body, end: End::Closed }
+}
+
 /// The parameters of a form.
 pub(super) fn form(body: &[u8]) -> Vec<(String, String)> {
     let text = String::from_utf8(body.to_vec()).unwrap();
@@ -368,13 +460,9 @@ impl Aws for Memory {
                 _ => unreachable!("an error is an answer"),
             };
         };
-        let mut headers = vec![("content-type", "application/json".to_owned())];
-        if *with_checksum {
-            let mut crc = flate2::Crc::new();
-            crc.update(bytes);
-            headers.push(("x-amz-checksum-crc32", STANDARD.encode(crc.sum().to_be_bytes())));
-        }
-        Answer { status: 200, headers, length: bytes.len(), body: bytes.clone(), end: End::Closed }
+        let mut whole = self::with_checksum(bytes.clone());
+        whole.headers.retain(|(name, _)| *with_checksum || !name.starts_with("x-amz-checksum"));
+        whole
     }
 
     fn publish(&self, _: &[(String, String)]) -> Result<(), Answer> {

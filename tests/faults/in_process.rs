@@ -29,8 +29,9 @@ use detector::{
     config::{AlertFormat, Config},
     findings_topic::Topics,
     handler::{Failed, Handler},
-    live_rules::{Fixed, LiveRules, NoSource},
+    live_rules::{Fixed, LiveRules},
     log_bucket::S3LogBucket,
+    rules_prefix::{Place, RulesPrefix},
     sdk,
 };
 use http_body::Frame;
@@ -43,9 +44,10 @@ use super::{
     edge::{Answer, Edge, End, Memory, Reply, Request},
     kinds::Kind,
     lambda::{Function, Outcome},
+    rule_files::{lists_uri, rules_uri},
 };
 
-type Detector = Handler<S3LogBucket, Topics<aws_sdk_sns::Client>, NoSource>;
+type Detector = Handler<S3LogBucket, Topics<aws_sdk_sns::Client>, RulesPrefix>;
 
 pub(super) const FINDINGS_TOPIC: &str = "arn:aws:sns:eu-central-1:111122223333:findings";
 pub(super) const ALERTS_TOPIC: &str = "arn:aws:sns:eu-central-1:111122223333:alerts";
@@ -103,7 +105,7 @@ fn response(answer: Answer) -> HttpResponse {
     let length = answer.length;
     let pieces = answer.body.chunks(4_096).map(Bytes::copy_from_slice).collect();
     // A client that was told a length reads no further, and knows when it was told too much.
-    let short = answer.body.len() < length;
+    let short = answer.body.len() < length && answer.end != End::HeadAlone;
     let end = if short && answer.end == End::Closed { End::Reset } else { answer.end };
     let body = SdkBody::from_body_1_x(Body { pieces, end });
     let mut response = HttpResponse::new(StatusCode::try_from(answer.status).unwrap(), body);
@@ -127,7 +129,7 @@ impl http_body::Body for Body {
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         match (self.pieces.pop_front(), self.end) {
             (Some(piece), _) => Poll::Ready(Some(Ok(Frame::data(piece)))),
-            (None, End::Closed) => Poll::Ready(None),
+            (None, End::Closed | End::HeadAlone) => Poll::Ready(None),
             (None, End::Reset) => {
                 self.end = End::Closed;
                 Poll::Ready(Some(Err(io::ErrorKind::ConnectionReset.into())))
@@ -155,17 +157,29 @@ pub(super) struct InProcess {
     warm: Option<Detector>,
     timeout: Duration,
     took: Duration,
+    with_rules: bool,
+    began: Instant,
     /// What was wrong with an invocation, whatever it answered.
     pub(super) wrong: Vec<String>,
 }
 
 impl InProcess {
-    pub(super) fn new(edge: Arc<Edge<Memory>>, timeout: Duration) -> Self {
-        Self { edge, killed: Arc::new(Notify::new()), warm: None, timeout, took: Duration::ZERO, wrong: Vec::new() }
+    pub(super) fn new(edge: Arc<Edge<Memory>>, timeout: Duration, with_rules: bool) -> Self {
+        Self {
+            edge,
+            killed: Arc::new(Notify::new()),
+            warm: None,
+            timeout,
+            took: Duration::ZERO,
+            with_rules,
+            began: Instant::now(),
+            wrong: Vec::new(),
+        }
     }
 
     /// As `main` of the detector does it, but for where requests end.
     fn cold_start(&self) -> Detector {
+        self.edge.state().rules.in_force = false;
         let set = [("LOG_BUCKETS", BUCKET), ("FINDINGS_TOPIC_ARN", FINDINGS_TOPIC), ("ALERTS_TOPIC_ARN", ALERTS_TOPIC)];
         let config =
             Config::read(|name| set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()));
@@ -191,13 +205,27 @@ impl InProcess {
             Some(ALERTS_TOPIC.to_owned()),
             AlertFormat::Text,
         );
-        let log_bucket = S3LogBucket::new(aws_sdk_s3::Client::from_conf(s3));
-        Handler::new(config.unwrap(), LiveRules::fixed(Fixed::default()), log_bucket, topics, || NOW_MS)
+        let s3 = aws_sdk_s3::Client::from_conf(s3);
+        let rules = if self.with_rules {
+            let source = RulesPrefix::new(s3.clone(), Some(place(&rules_uri())), Some(place(&lists_uri())));
+            LiveRules::from_source(source, Fixed::default())
+        } else {
+            LiveRules::fixed(Fixed::default())
+        };
+        Handler::new(config.unwrap(), rules, S3LogBucket::new(s3), topics, || NOW_MS)
     }
+}
+
+fn place(uri: &str) -> Place {
+    let (bucket, key) = uri.trim_start_matches("s3://").split_once('/').unwrap();
+    Place { bucket: bucket.to_owned(), key: key.to_owned() }
 }
 
 impl Function for InProcess {
     async fn invoke(&mut self, payload: &Value) -> Outcome {
+        // What happens between invocations takes its time for the detector, too.
+        let now = self.edge.state().now;
+        tokio::time::sleep_until(self.began + now).await;
         let detector = self.warm.take().unwrap_or_else(|| self.cold_start());
         let started = Instant::now();
         let ended = tokio::select! {
@@ -217,6 +245,8 @@ impl Function for InProcess {
             self.wrong.push(format!("an invocation took {:?} of {:?}", self.took, self.timeout));
         }
         self.wrong.extend(invocation.ledger.imbalances());
+        let ledger = &invocation.ledger;
+        self.edge.state().rules.in_force = ledger.rule_files_refused == 0 && invocation.rule_set != "none";
         // Most functions stay warm.
         if fastrand::u32(0..10) > 0 {
             self.warm = Some(detector);

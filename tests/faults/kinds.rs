@@ -20,6 +20,22 @@ pub(super) enum Kind {
     S3LengthTooShort,
     S3Corrupted,
     S3ObjectRemoved,
+    RulesRefused,
+    RulesResetBeforeAnswer,
+    RulesStall,
+    RulesNoSuchBucket,
+    RulesInternalError,
+    RulesSlowDown,
+    RulesListDenied,
+    RulesListCutOff,
+    RuleResetMidBody,
+    RuleStallsMidBody,
+    RuleEndsEarly,
+    RuleHalfServed,
+    RuleCorrupted,
+    RuleAccessDenied,
+    RuleDeletedMidway,
+    RuleBroken,
     SnsRefused,
     SnsResetBeforeTaking,
     SnsResetAfterTaking,
@@ -52,6 +68,12 @@ pub(super) enum Kind {
 pub(super) enum Place {
     /// A GET of a log.
     S3,
+    /// Anything that is asked of the bucket of rules.
+    Rules,
+    /// What stands in it: which files, or how large a file is.
+    RuleList,
+    /// A GET of a rule file, or of the lists.
+    RuleFile,
     /// A request to either topic.
     Sns,
     /// A batch of findings.
@@ -61,7 +83,7 @@ pub(super) enum Place {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 40] = [
+    pub(super) const ALL: [Self; 56] = [
         Self::S3Refused,
         Self::S3ResetBeforeAnswer,
         Self::S3ResetMidBody,
@@ -77,6 +99,22 @@ impl Kind {
         Self::S3LengthTooShort,
         Self::S3Corrupted,
         Self::S3ObjectRemoved,
+        Self::RulesRefused,
+        Self::RulesResetBeforeAnswer,
+        Self::RulesStall,
+        Self::RulesNoSuchBucket,
+        Self::RulesInternalError,
+        Self::RulesSlowDown,
+        Self::RulesListDenied,
+        Self::RulesListCutOff,
+        Self::RuleResetMidBody,
+        Self::RuleStallsMidBody,
+        Self::RuleEndsEarly,
+        Self::RuleHalfServed,
+        Self::RuleCorrupted,
+        Self::RuleAccessDenied,
+        Self::RuleDeletedMidway,
+        Self::RuleBroken,
         Self::SnsRefused,
         Self::SnsResetBeforeTaking,
         Self::SnsResetAfterTaking,
@@ -121,6 +159,20 @@ impl Kind {
             | Self::S3LengthTooShort
             | Self::S3Corrupted
             | Self::S3ObjectRemoved => Place::S3,
+            Self::RulesRefused
+            | Self::RulesResetBeforeAnswer
+            | Self::RulesStall
+            | Self::RulesNoSuchBucket
+            | Self::RulesInternalError
+            | Self::RulesSlowDown => Place::Rules,
+            Self::RulesListDenied | Self::RulesListCutOff | Self::RuleBroken => Place::RuleList,
+            Self::RuleResetMidBody
+            | Self::RuleStallsMidBody
+            | Self::RuleEndsEarly
+            | Self::RuleHalfServed
+            | Self::RuleCorrupted
+            | Self::RuleAccessDenied
+            | Self::RuleDeletedMidway => Place::RuleFile,
             Self::EntryFailed | Self::EntryOfSendersFault | Self::EntryThrottled | Self::EntryNotMentioned => {
                 Place::Batch
             }
@@ -135,6 +187,8 @@ impl Kind {
             self,
             Self::S3StallsBeforeAnswer
                 | Self::S3StallsMidBody
+                | Self::RulesStall
+                | Self::RuleStallsMidBody
                 | Self::SnsStallsBeforeTaking
                 | Self::SnsStallsAfterTaking
         )
@@ -143,6 +197,19 @@ impl Kind {
     /// Whether the process ends of it.
     pub(super) fn kills(self) -> bool {
         matches!(self, Self::KilledBeforePublish | Self::KilledAfterPublish | Self::FunctionTimeout)
+    }
+}
+
+impl Place {
+    /// Whether a request to `place` is a request to this one, too.
+    pub(super) fn covers(self, place: Self) -> bool {
+        self == place
+            || matches!((self, place), (Self::Sns, Self::Batch) | (Self::Rules, Self::RuleList | Self::RuleFile))
+    }
+
+    /// Whether it is in the bucket of rules.
+    pub(super) fn is_rules(self) -> bool {
+        Self::Rules.covers(self)
     }
 }
 

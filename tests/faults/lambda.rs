@@ -148,9 +148,9 @@ impl<'e, A: Aws> Lambda<'e, A> {
         }
     }
 
-    /// Something sends a notification.
-    pub(super) fn notify(&mut self, way: Way, notice: usize, body: Value) {
-        let message = self.message(notice, body, self.now);
+    /// Something sends a notification, at this time of the run.
+    pub(super) fn notify(&mut self, way: Way, notice: usize, body: Value, due: Duration) {
+        let message = self.message(notice, body, due);
         match way {
             Way::Directly => self.asynchronous.push(message),
             Way::ThroughQueue => self.notification_queue.push(message),

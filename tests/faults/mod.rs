@@ -3,6 +3,7 @@
 //!
 //! - [`world`]: what happens in a run: logs, and how the news of them comes
 //! - [`kinds`], [`plan`]: what goes wrong, and when
+//! - [`rule_files`]: the bucket of rules, and what becomes of it
 //! - [`edge`]: S3 and SNS with those faults in between
 //! - [`lambda`]: asynchronous invocation and the queues of `template.yaml`
 //! - [`in_process`]: the detector in this process, thousands of times
@@ -16,6 +17,7 @@ mod kinds;
 mod lambda;
 mod plan;
 mod process;
+mod rule_files;
 mod world;
 
 use std::{collections::BTreeSet, env, future::Future, net::SocketAddr, sync::Arc, thread};
@@ -47,13 +49,13 @@ async fn run<A: Aws>(
 ) -> Books {
     let mut lambda = Lambda::new(edge, numbers, Rng::with_seed(seed));
     for (at, notice) in world.notices.iter().enumerate() {
-        lambda.notify(world.way, at, notice.body.clone());
+        lambda.notify(world.way, at, notice.body.clone(), world.pause * u32::try_from(at).unwrap());
     }
     let mut books = Books::default();
     lambda.run(function).await;
     books.parked = lambda.parked.iter().map(|message| message.notice).collect();
     books.delivered_with_faults = edge.state().delivered.len();
-    edge.state().plan.end();
+    edge.state().end_of_faults();
     lambda.move_parked_back();
     lambda.run(function).await;
     books.parked_for_ever = lambda.parked.iter().map(|message| message.notice).collect();
@@ -63,6 +65,9 @@ async fn run<A: Aws>(
     books.requests = state.requests;
     books.hits = std::mem::take(&mut state.plan.hits);
     books.removed = std::mem::take(&mut state.removed_told);
+    books.rules_left_out = std::mem::take(&mut state.rules.left_out);
+    books.rules_removed = std::mem::take(&mut state.rules.removed);
+    books.struck_warm = state.rules.struck_warm;
     books
 }
 
@@ -70,8 +75,8 @@ async fn run<A: Aws>(
 fn run_here(world: &World, plan: Plan, numbers: Numbers, seed: u64) -> Books {
     // What the SDK draws, too.
     fastrand::seed(seed);
-    let edge = Arc::new(Edge::new(Memory { objects: world.objects.clone() }, plan));
-    let mut function = InProcess::new(edge.clone(), numbers.timeout);
+    let edge = Arc::new(Edge::new(Memory { objects: world.objects.clone() }, plan, world.rules));
+    let mut function = InProcess::new(edge.clone(), numbers.timeout, world.rules.is_some());
     let mut books = on_a_clock_that_does_not_wait(run(world, numbers, seed, &edge, &mut function));
     books.wrong = function.wrong;
     books
@@ -85,10 +90,11 @@ fn on_a_clock_that_does_not_wait<T>(work: impl Future<Output = T>) -> T {
 /// One run with faults and one without, both reconciled with what there is to find.
 fn reconciled(number: u64, seed: u64, numbers: &[Numbers]) -> Books {
     let mut rng = rng(seed, number);
-    let world = World::draw(&mut rng, &format!("{number:06}"));
+    let first = nth(&Kind::ALL, number);
+    let world = World::draw(&mut rng, &format!("{number:06}"), first.place().is_rules());
     // Short timeouts mean many more attempts in the same day, and nothing else: they are drawn less often.
     let numbers = numbers[[2, 2, 4, 5, 6, 6, 6, rng.usize(..numbers.len())][rng.usize(..8)]];
-    let plan = Plan::draw(&mut rng, nth(&Kind::ALL, number), &Kind::ALL, &world.logs, false);
+    let plan = Plan::draw(&mut rng, first, &Kind::ALL, &world, false);
     let expected = Expected::of(&world);
     let mut plain = run_here(&world, Plan::default(), numbers, rng.u64(..));
     plain.reconcile(&world, &expected);
@@ -162,15 +168,16 @@ fn whatever_goes_wrong_the_real_binary_loses_nothing() {
     let mut total = Books::default();
     for run in 0..runs {
         let mut rng = rng(seed(), run);
-        let world = World::draw(&mut rng, &format!("{run:06}"));
+        let first = nth(&kinds, run);
+        let world = World::draw(&mut rng, &format!("{run:06}"), first.place().is_rules());
         let numbers = Numbers::read()[2];
-        let plan = Plan::draw(&mut rng, nth(&kinds, run), &kinds, &world.logs, true);
+        let plan = Plan::draw(&mut rng, first, &kinds, &world, true);
         let mut books = runtime.block_on(local.run(&world, plan.clone(), numbers, rng.u64(..)));
         books.reconcile(&world, &Expected::of(&world));
         books.blame(run, seed(), &plan);
         total.add(books);
     }
-    settle(&total, "the real binary", &kinds, runs >= 60);
+    settle(&total, "the real binary", &kinds, runs >= 100);
 }
 
 /// A bucket and two topics with a queue each, on a local AWS.
@@ -206,8 +213,9 @@ impl LocalAws {
             let body = ByteStream::from(bytes.clone());
             self.s3.put_object().bucket(BUCKET).key(key).body(body).send().await.unwrap();
         }
-        let edge = Arc::new(Edge::new(self.upstream.clone(), plan));
-        let mut function = Process::new(edge.clone(), self.upstream.clone(), numbers.timeout);
+        let edge = Arc::new(Edge::new(self.upstream.clone(), plan, world.rules));
+        let rules = world.rules.is_some();
+        let mut function = Process::new(edge.clone(), self.upstream.clone(), numbers.timeout, rules);
         let mut books = run(world, numbers, seed, &edge, &mut function).await;
         books.wrong = std::mem::take(&mut function.wrong.lock().unwrap());
         // What the edge saw pass is what the subscriber holds.

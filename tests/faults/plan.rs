@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::kinds::{Hits, Kind, Place};
+use super::{
+    kinds::{Hits, Kind, Place},
+    world::World,
+};
 
 /// A fault, and the requests that it strikes.
 #[derive(Debug, Clone)]
@@ -32,12 +35,24 @@ pub(super) struct Plan {
 
 impl Plan {
     /// The first fault is of the kind `first`, so that a bench of enough runs meets every kind; up to three others follow.
-    /// With `passing`, each is over after three requests.
-    pub(super) fn draw(rng: &mut Rng, first: Kind, kinds: &[Kind], logs: &[String], passing: bool) -> Self {
+    /// With rules in a bucket, another strikes when they are renewed. With `passing`, each is over after three requests.
+    pub(super) fn draw(rng: &mut Rng, first: Kind, kinds: &[Kind], world: &World, passing: bool) -> Self {
+        let (logs, with_rules) = (&world.logs, world.rules.is_some());
         let others = rng.usize(0..=3);
         let mut faults = vec![Fault::draw(rng, first, logs, 0)];
         for _ in 0..others {
             let (kind, skip) = (kinds[rng.usize(..kinds.len())], rng.u32(0..4));
+            faults.push(Fault::draw(rng, kind, logs, skip));
+        }
+        if with_rules {
+            let of_rules: Vec<Kind> = kinds.iter().copied().filter(|kind| kind.place().is_rules()).collect();
+            let kind = of_rules[rng.usize(..of_rules.len())];
+            // As often as a start asks: what comes then meets a detector that has its rules.
+            let skip = match kind.place() {
+                Place::RuleList => 2,
+                Place::RuleFile => 4,
+                _ => 6,
+            };
             faults.push(Fault::draw(rng, kind, logs, skip));
         }
         if passing {
@@ -49,9 +64,8 @@ impl Plan {
     /// The fault that strikes a request to this place now, if any does.
     pub(super) fn strike(&mut self, place: Place, log: Option<&str>, now: Duration) -> Option<Fault> {
         for fault in &mut self.faults {
-            let there = fault.kind.place() == place || (fault.kind.place() == Place::Sns && place == Place::Batch);
             let concerned = fault.log.is_none() || place != Place::S3 || fault.log.as_deref() == log;
-            if !there || !concerned || fault.times == 0 || now >= fault.until {
+            if !fault.kind.place().covers(place) || !concerned || fault.times == 0 || now >= fault.until {
                 continue;
             }
             if fault.skip > 0 {

@@ -22,6 +22,7 @@ use crate::samples::BUCKET;
 use super::{
     edge::{Answer, Aws, Edge, End, Reply, Request, number},
     lambda::{Function, Outcome},
+    rule_files::{lists_uri, rules_uri},
 };
 
 /// A local AWS, and the two topics in it.
@@ -158,11 +159,12 @@ pub(super) struct Process {
     victim: Arc<Victim>,
     timeout: Duration,
     took: Duration,
+    with_rules: bool,
     pub(super) wrong: Arc<Mutex<Vec<String>>>,
 }
 
 impl Process {
-    pub(super) fn new(edge: Arc<Edge<Upstream>>, upstream: Upstream, timeout: Duration) -> Self {
+    pub(super) fn new(edge: Arc<Edge<Upstream>>, upstream: Upstream, timeout: Duration, with_rules: bool) -> Self {
         let victim = Arc::new(Mutex::new(None));
         let to_kill = victim.clone();
         let proxy = serve(move |mut reader| {
@@ -173,7 +175,16 @@ impl Process {
                 }
             }
         });
-        Self { upstream, proxy, sandbox: None, victim, timeout, took: Duration::ZERO, wrong: Arc::default() }
+        Self {
+            upstream,
+            proxy,
+            sandbox: None,
+            victim,
+            timeout,
+            took: Duration::ZERO,
+            with_rules,
+            wrong: Arc::default(),
+        }
     }
 
     fn cold_start(&self) -> Sandbox {
@@ -204,8 +215,10 @@ impl Process {
             }
         });
         let bootstrap = env::var("BEDROCK_AUDIT_BOOTSTRAP").expect("run by `make test` or `make faults`");
+        let rules = [("RULES_URI", rules_uri()), ("LISTS_URI", lists_uri())];
         let mut child = Command::new(bootstrap)
             .env_clear()
+            .envs(rules.into_iter().filter(|_| self.with_rules))
             .env("AWS_LAMBDA_RUNTIME_API", runtime_api.to_string())
             .env("AWS_LAMBDA_FUNCTION_NAME", "detector")
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
@@ -264,6 +277,7 @@ fn give(reply: Reply, reader: &mut BufReader<TcpStream>, victim: &Victim) -> boo
                 End::Closed => sent && answer.body.len() == answer.length,
                 End::Reset => false,
                 End::Stalls => until_given_up(reader),
+                End::HeadAlone => sent,
             }
         }
     }

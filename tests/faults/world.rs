@@ -1,7 +1,7 @@
 //! What happens in a run: logs that are delivered, and the notifications that tell of them. Drawn from the run's seed; knows
 //! no fault.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use detection::{audit::Audit, delivered_log::Encoding, finding::Log};
 use fastrand::Rng;
@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 
 use crate::samples::{BUCKET, BUILTIN, LIMIT, NOW_MS, delete_guardrail, key, log, ordinary};
 
-use super::lambda::Way;
+use super::{
+    lambda::Way,
+    rule_files::{CALLS, WITH_RULES},
+};
 
 pub(super) struct World {
     /// By path: bytes, and whether S3 has a checksum of them.
@@ -19,6 +22,10 @@ pub(super) struct World {
     /// What is told, and of which keys.
     pub(super) notices: Vec<Notice>,
     pub(super) way: Way,
+    /// Between two notifications.
+    pub(super) pause: Duration,
+    /// There are rules in a bucket; and whether somebody uploads them again all the time.
+    pub(super) rules: Option<bool>,
 }
 
 pub(super) struct Notice {
@@ -30,7 +37,7 @@ pub(super) struct Notice {
 
 impl World {
     /// `name` is unlike any other run's.
-    pub(super) fn draw(rng: &mut Rng, name: &str) -> Self {
+    pub(super) fn draw(rng: &mut Rng, name: &str, with_rules: bool) -> Self {
         let mut world = Self {
             objects: HashMap::new(),
             logs: Vec::new(),
@@ -40,8 +47,14 @@ impl World {
                 11..19 => Way::ThroughQueue,
                 _ => Way::LeftByEventBridge,
             },
+            pause: Duration::ZERO,
+            rules: (with_rules || rng.u32(0..3) == 0).then(|| rng.bool()),
         };
+        // Longer than rules are taken for the newest.
+        let seconds = if world.rules.is_some() { [0, 90, 90] } else { [0, 0, 90] };
+        world.pause = Duration::from_secs(seconds[rng.usize(..3)]);
         let count = match rng.u32(0..20) {
+            0..4 if world.rules.is_some() => rng.usize(3..=8),
             0 => rng.usize(5..=12),
             _ => rng.usize(1..=3),
         };
@@ -52,7 +65,7 @@ impl World {
             let bytes = match (rng.u32(0..100), &last) {
                 // The same records through a second trail.
                 (0..8, Some(last)) => last.clone(),
-                (drawn, _) => content(rng, drawn, name, &mut number),
+                (drawn, _) => content(rng, drawn, name, &mut number, world.rules.is_some()),
             };
             last = Some(bytes.clone());
             world.objects.insert(format!("/{BUCKET}/{key}"), (bytes, rng.u32(0..3) > 0));
@@ -86,7 +99,8 @@ impl World {
         self.logs.iter().flat_map(|key| {
             let (bytes, _) = &self.objects[&format!("/{BUCKET}/{key}")];
             let log = Log { bucket: Some(BUCKET.to_owned()), key: key.clone(), read_at_ms: NOW_MS };
-            let mut audit = Audit::new(&BUILTIN, log, Encoding::Gzip, LIMIT);
+            let rules = if self.rules.is_some() { &WITH_RULES } else { &BUILTIN };
+            let mut audit = Audit::new(rules, log, Encoding::Gzip, LIMIT);
             audit.push(bytes);
             audit.finish().findings.into_iter().map(|finding| finding.ocsf())
         })
@@ -94,7 +108,7 @@ impl World {
 }
 
 /// The bytes of a log. Each finding in it has a target of its own, by which it can be recognised wherever it is told.
-fn content(rng: &mut Rng, drawn: u32, name: &str, number: &mut u32) -> Vec<u8> {
+fn content(rng: &mut Rng, drawn: u32, name: &str, number: &mut u32, with_rules: bool) -> Vec<u8> {
     let findings = match drawn {
         8..25 => 0,
         25..28 => rng.u32(11..=25),
@@ -111,6 +125,10 @@ fn content(rng: &mut Rng, drawn: u32, name: &str, number: &mut u32) -> Vec<u8> {
             0 => change["errorCode"] = json!("AccessDenied"),
             1 if rng.u32(0..6) == 0 => change["userAgent"] = json!("x".repeat(rng.usize(1..40_000))),
             _ => {}
+        }
+        if with_rules && rng.bool() {
+            change["eventSource"] = json!("s3.amazonaws.com");
+            change["eventName"] = json!(CALLS[rng.usize(..CALLS.len())]);
         }
         records.push(delete_guardrail(*number, &change));
     }

@@ -34,8 +34,25 @@ pub trait RulesSource {
     /// Every rule file that is there now.
     fn list(&self) -> impl Future<Output = Result<Vec<Listed>, String>> + Send;
 
-    /// The text of a file.
-    fn read(&self, path: &str) -> impl Future<Output = Result<String, String>> + Send;
+    /// The text of a file, as long as it was when it was listed.
+    fn read(&self, file: &Listed) -> impl Future<Output = Result<String, Unread>> + Send;
+}
+
+/// Why a rule file could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unread {
+    /// It may be read the next time: until then nobody knows what it asks for.
+    Yet(String),
+    /// The file is to blame, and stays as it is until somebody mends it.
+    Ever(String),
+}
+
+impl Unread {
+    fn why(&self) -> &str {
+        match self {
+            Self::Yet(why) | Self::Ever(why) => why,
+        }
+    }
 }
 
 /// A rule file of a source.
@@ -75,8 +92,8 @@ impl RulesSource for NoSource {
         Ok(Vec::new())
     }
 
-    async fn read(&self, path: &str) -> Result<String, String> {
-        Err(format!("there is no {path}"))
+    async fn read(&self, file: &Listed) -> Result<String, Unread> {
+        Err(Unread::Ever(format!("there is no {}", file.path)))
     }
 }
 
@@ -155,8 +172,8 @@ impl<R: RulesSource + Send + Sync + 'static> LiveRules<R> {
     /// are rules, nobody waits longer than two seconds for others.
     ///
     /// # Errors
-    /// When there are no rules yet and the source cannot be read at all. Once there are some, they stay in force whatever
-    /// happens, and what is wrong stands in `refused`.
+    /// When there are no rules yet and the source, or a file of it that is not itself to blame, cannot be read. Once there are
+    /// some, they stay in force whatever happens, and what is wrong stands in `refused`.
     pub async fn in_force(&self) -> Result<InForce, String> {
         let (known, renewal) = {
             let mut now = self.now();
@@ -215,9 +232,9 @@ async fn renew(source: &impl RulesSource, kept: Arc<Kept>) -> Result<InForce, St
         Changed::Nothing(in_force) => return Ok(in_force),
         Changed::Files(changed) => changed,
     };
-    let read: Vec<(Listed, Result<String, String>)> = stream::iter(changed)
+    let read: Vec<(Listed, Result<String, Unread>)> = stream::iter(changed)
         .map(|file| async move {
-            let text = source.read(&file.path).await;
+            let text = source.read(&file).await;
             (file, text)
         })
         .buffer_unordered(READ_AT_ONCE)
@@ -259,18 +276,27 @@ impl State {
         }
     }
 
+    /// Why there are no rules to begin with. What a file asks for that may be read a moment later, or all of them, must not go
+    /// unasked: no log is read a second time for it. But a file that nobody can read keeps no other from being in force.
+    fn missing(&self, read: &[(Listed, Result<String, Unread>)]) -> Option<String> {
+        if self.in_force.is_some() {
+            return None;
+        }
+        let mut unread = read.iter().filter_map(|(file, text)| Some((&file.path, text.as_ref().err()?)));
+        let none_read = !read.is_empty() && read.iter().all(|(_, text)| text.is_err());
+        let (path, unread) = unread.find(|(_, unread)| none_read || matches!(unread, Unread::Yet(_)))?;
+        Some(format!("{path}: {}", unread.why()))
+    }
+
     /// Takes what was read of a source, and puts the rules into force.
     fn take(
         &mut self,
         source: String,
         fixed: &Fixed,
         listed: &[Listed],
-        read: Vec<(Listed, Result<String, String>)>,
+        read: Vec<(Listed, Result<String, Unread>)>,
     ) -> Result<InForce, String> {
-        let none_read = read.iter().all(|(_, text)| text.is_err());
-        if let (true, None, Some((_, Err(why)))) = (none_read, &self.in_force, read.first()) {
-            return Err(why.clone());
-        }
+        let missing = self.missing(&read);
         // Until it is done, nothing is: after a panic in the middle, the next renewal must not take all for unchanged.
         self.in_force = None;
         let there: HashSet<&str> = listed.iter().map(|file| file.path.as_str()).collect();
@@ -279,8 +305,11 @@ impl State {
             let known = self.files.entry(file.path).or_default();
             (known.version, known.is_lists) = (file.version, file.is_lists);
             // What could not be read this time stays as it was, and is asked for again.
-            known.trouble = text.as_ref().err().cloned();
+            known.trouble = text.as_ref().err().map(|unread| unread.why().to_owned());
             known.text = text.ok().or_else(|| known.text.take());
+        }
+        if let Some(why) = missing {
+            return Err(why);
         }
         let (mut files, mut unread) = (fixed.files.clone(), fixed.unread.clone());
         for (path, known) in &self.files {

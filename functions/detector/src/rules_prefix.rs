@@ -1,16 +1,18 @@
 //! The edge to S3 where more rules and lists are: what lies below a prefix, and what it says.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
-use aws_sdk_s3::Client;
+use aws_sdk_s3::{Client, error::SdkError, operation::get_object::GetObjectError, primitives::ByteStream};
 
 use crate::{
-    aws_error::said,
-    live_rules::{Listed, RulesSource},
+    aws_error::{code, said},
+    live_rules::{Listed, RulesSource, Unread},
 };
 
 /// Largest rule file that is read, in bytes; the loader refuses larger ones itself, and says so.
 const MOST_BYTES: i64 = 1024 * 1024;
+/// Longest that the body of a file may take. The SDK's own timeouts end with the head of an answer.
+const MOST_TIME: Duration = Duration::from_secs(20);
 
 /// Rule files below a prefix of a bucket, and a file of lists anywhere.
 #[derive(Debug, Clone)]
@@ -90,17 +92,39 @@ impl RulesSource for RulesPrefix {
         Ok(listed)
     }
 
-    async fn read(&self, path: &str) -> Result<String, String> {
-        let (bucket, key) = path
+    async fn read(&self, file: &Listed) -> Result<String, Unread> {
+        let (bucket, key) = file
+            .path
             .strip_prefix("s3://")
             .and_then(|place| place.split_once('/'))
-            .ok_or_else(|| format!("{path} is no place in S3"))?;
+            .ok_or_else(|| Unread::Ever(format!("{} is no place in S3", file.path)))?;
         let request = self.client.get_object().bucket(bucket).key(key);
-        let object = request.send().await.map_err(|error| said(&error))?;
+        let object = request.send().await.map_err(|error| sorted(&error))?;
         if object.content_length().is_none_or(|length| length > MOST_BYTES) {
-            return Err("it is larger than 1 MiB".to_owned());
+            return Err(Unread::Ever("it is larger than 1 MiB".to_owned()));
         }
-        let bytes = object.body.collect().await.map_err(|error| error.to_string())?;
-        String::from_utf8(bytes.to_vec()).map_err(|_| "it is not UTF-8".to_owned())
+        let bytes = tokio::time::timeout(MOST_TIME, whole(object.body, file.size));
+        let bytes = bytes.await.unwrap_or_else(|_| Err(format!("it did not come within {} s", MOST_TIME.as_secs())));
+        String::from_utf8(bytes.map_err(Unread::Yet)?).map_err(|_| Unread::Ever("it is not UTF-8".to_owned()))
+    }
+}
+
+/// The bytes of a body. Half a file can be a right one, that asks for half as much: so it must be as long as it was listed.
+async fn whole(body: ByteStream, size: u64) -> Result<Vec<u8>, String> {
+    let bytes = body.collect().await.map_err(|error| format!("it broke off: {error}"))?.to_vec();
+    if bytes.len() as u64 == size {
+        return Ok(bytes);
+    }
+    Err(format!("{} bytes of it came, and it was listed with {size}", bytes.len()))
+}
+
+/// By S3's own code. Whoever may write rules can lock up a file of theirs for ever; that must not keep all others from being
+/// in force. What is none of these codes may be over the next time.
+fn sorted(error: &SdkError<GetObjectError>) -> Unread {
+    match code(error) {
+        // The last is the answer for what only somebody else has the key of.
+        Some("AccessDenied" | "NoSuchKey" | "InvalidObjectState" | "InvalidRequest") => Unread::Ever(said(error)),
+        Some(code) if code.starts_with("KMS.") && !code.contains("Throttl") => Unread::Ever(said(error)),
+        _ => Unread::Yet(said(error)),
     }
 }
