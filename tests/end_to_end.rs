@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
 use crate::{
+    balance,
     ocsf_schema::OcsfSchema,
     samples::{delete_guardrail, document, gzip, key, log, ordinary, repository},
 };
@@ -153,16 +154,19 @@ impl Stack {
         self.s3.put_object().bucket(&self.bucket).key(key).body(body).send().await.unwrap().version_id
     }
 
-    /// Invokes the function as Lambda's own callers do.
+    /// Invokes the function as Lambda's own callers do. Its books must hold, whatever it answers.
     pub(crate) async fn wake(&self, event: &Value) -> Answer {
         let (url, event) = (self.function.said["invoke"].as_str().unwrap().to_owned(), event.to_string());
-        tokio::task::spawn_blocking(move || {
+        let answer = tokio::task::spawn_blocking(move || {
             let mut response = ureq::post(&url).send(event).unwrap();
             let failed = response.headers().contains_key("X-Amz-Function-Error");
             Answer { failed, body: serde_json::from_str(&response.body_mut().read_to_string().unwrap()).unwrap() }
         })
         .await
-        .unwrap()
+        .unwrap();
+        let written = fs::read_to_string(self.log.path()).unwrap();
+        assert_eq!(balance::problems_in(&written), Vec::<String>::new());
+        answer
     }
 
     pub(crate) fn s3_event(&self, keys: &[&str]) -> Value {
@@ -216,7 +220,6 @@ impl Stack {
         let text = fs::read_to_string(self.log.path()).unwrap();
         let line = text.lines().rev().find(|line| line.contains("CloudWatchMetrics")).expect("no ledger line");
         let line: Value = serde_json::from_str(line).unwrap();
-        assert_eq!(line["LedgerImbalance"], 0, "{line}");
         line["ledger"].clone()
     }
 }

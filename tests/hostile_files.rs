@@ -14,7 +14,10 @@ use detection::{
 use flate2::{Compression, GzBuilder, write::GzEncoder};
 use serde_json::{Value, json};
 
-use crate::samples::{BUCKET, BUILTIN, LIMIT, NOW_MS, delete_guardrail, document, gzip, key, log, ordinary};
+use crate::{
+    balance,
+    samples::{BUCKET, BUILTIN, LIMIT, NOW_MS, delete_guardrail, document, gzip, key, log, ordinary},
+};
 
 const DELETED: &str = "Bedrock guardrail deleted (success)";
 const DAMAGED: &str = "A CloudTrail log could not be audited to its end";
@@ -31,7 +34,7 @@ struct Report {
 
 fn report(audited: &Audited) -> Report {
     let counts = &audited.records;
-    assert_eq!(counts.total, counts.matched + counts.unmatched + counts.unreadable);
+    balance::assert_records_hold(audited);
     Report {
         titles: audited.findings.iter().map(Finding::title).collect(),
         records: (counts.total, counts.matched, counts.unreadable),

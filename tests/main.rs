@@ -1,5 +1,6 @@
 //! The tests that see the product from outside, as one binary. What a single file promises is tested in that file.
 //!
+//! - [`balance`]: whether the sums of a ledger hold, asked wherever a detector is woken
 //! - [`rules`]: every built-in rule holds its proof, every wrong rule is refused, looking rules up loses none
 //! - [`floods`]: very many records in one log, very many logs at once
 //! - [`hostile_files`]: damaged, odd and malicious logs: what is found and what is reported of each
@@ -25,6 +26,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod balance;
 mod command_line;
 mod coverage;
 mod edges;

@@ -124,5 +124,7 @@ pub(crate) fn audit_with(rules: &RuleSet, document: &[u8], key: &str) -> Audited
     let log = Log { bucket: Some(BUCKET.to_owned()), key: key.to_owned(), read_at_ms: NOW_MS };
     let mut audit = Audit::new(rules, log, Encoding::Plain, LIMIT);
     audit.push(document);
-    audit.finish()
+    let audited = audit.finish();
+    crate::balance::assert_records_hold(&audited);
+    audited
 }

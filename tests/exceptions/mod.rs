@@ -14,6 +14,7 @@ use detector::live_rules::{Fixed, LiveRules};
 use serde_json::{Value, json};
 
 use crate::{
+    balance,
     flow::{Bench, Get, MemoryRules, s3},
     ocsf_schema::OcsfSchema,
     samples::{audit_with, delete_guardrail, document, key, log, ordinary, repository},
@@ -475,7 +476,7 @@ async fn the_last_good_version_of_an_exception_stays_in_force() {
     let handler = bench.handler_with(LiveRules::from_source(rules.clone(), Fixed::default()));
     let wake = async |n: u32| {
         tokio::time::advance(Duration::from_secs(61)).await;
-        let ledger = handler.handle(s3(&[&name(n)]), Duration::from_secs(120)).await.ledger;
+        let ledger = balance::wake(&handler, s3(&[&name(n)]), Duration::from_secs(120)).await.ledger;
         (ledger.findings.excepted, ledger.rule_files_refused)
     };
     assert_eq!(wake(1).await, (1, 0));
@@ -500,7 +501,7 @@ async fn a_rule_that_breaks_takes_no_exception_with_it() {
     let handler = bench.handler_with(LiveRules::from_source(rules.clone(), Fixed::default()));
     let wake = async |n: u32| {
         tokio::time::advance(Duration::from_secs(61)).await;
-        let ledger = handler.handle(s3(&[&name(n)]), Duration::from_secs(120)).await.ledger;
+        let ledger = balance::wake(&handler, s3(&[&name(n)]), Duration::from_secs(120)).await.ledger;
         (ledger.findings.excepted, ledger.rule_files_refused)
     };
     assert_eq!(wake(1).await, (1, 0));

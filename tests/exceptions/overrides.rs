@@ -11,6 +11,7 @@ use super::{
     titles,
 };
 use crate::{
+    balance,
     flow::{Bench, Get, MemoryRules, s3},
     samples::{delete_guardrail, log, ordinary},
 };
@@ -156,7 +157,7 @@ async fn the_last_good_version_of_an_override_file_stays_in_force() {
     let handler = bench.handler_with(LiveRules::from_source(rules.clone(), Fixed::default()));
     let wake = async |n: u32| {
         tokio::time::advance(Duration::from_secs(61)).await;
-        let ledger = handler.handle(s3(&[&name(n)]), Duration::from_secs(120)).await.ledger;
+        let ledger = balance::wake(&handler, s3(&[&name(n)]), Duration::from_secs(120)).await.ledger;
         (ledger.rules_disabled, ledger.rule_files_refused)
     };
     assert_eq!(wake(1).await, (1, 1));

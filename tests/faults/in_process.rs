@@ -38,7 +38,10 @@ use http_body::Frame;
 use serde_json::Value;
 use tokio::{sync::Notify, time::Instant};
 
-use crate::samples::{BUCKET, NOW_MS};
+use crate::{
+    balance,
+    samples::{BUCKET, NOW_MS},
+};
 
 use super::{
     edge::{Answer, Edge, End, Memory, Reply, Request},
@@ -231,10 +234,10 @@ impl Function for InProcess {
         let ended = tokio::select! {
             biased;
             () = self.killed.notified() => None,
-            invocation = detector.handle(payload.clone(), self.timeout) => Some(invocation),
+            invocation = balance::woken(&detector, payload.clone(), self.timeout) => Some(invocation),
         };
         self.took = started.elapsed();
-        let Some(invocation) = ended else {
+        let Some((invocation, problems)) = ended else {
             // A process that is out of time is ended when its time is over.
             if self.edge.state().killed.take() == Some(Kind::FunctionTimeout) {
                 self.took = self.timeout;
@@ -244,7 +247,7 @@ impl Function for InProcess {
         if self.took >= self.timeout {
             self.wrong.push(format!("an invocation took {:?} of {:?}", self.took, self.timeout));
         }
-        self.wrong.extend(invocation.ledger.imbalances());
+        self.wrong.extend(problems);
         let ledger = &invocation.ledger;
         self.edge.state().rules.in_force = ledger.rule_files_refused == 0 && invocation.rule_set != "none";
         // Most functions stay warm.

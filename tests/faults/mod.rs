@@ -177,7 +177,7 @@ fn whatever_goes_wrong_the_real_binary_loses_nothing() {
         books.blame(run, seed(), &plan);
         total.add(books);
     }
-    settle(&total, "the real binary", &kinds, runs >= 100);
+    settle(&total, "the real binary", &kinds, runs >= 60);
 }
 
 /// A bucket and two topics with a queue each, on a local AWS.

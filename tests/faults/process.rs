@@ -17,7 +17,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::samples::BUCKET;
+use crate::{balance, samples::BUCKET};
 
 use super::{
     edge::{Answer, Aws, Edge, End, Reply, Request, number},
@@ -237,11 +237,8 @@ impl Process {
             .unwrap();
         let (lines, wrong) = (BufReader::new(child.stdout.take().unwrap()), self.wrong.clone());
         thread::spawn(move || {
-            for line in lines.lines().map_while(Result::ok).filter(|line| line.contains("LedgerImbalance")) {
-                let ledger: Value = serde_json::from_str(&line).unwrap();
-                if ledger["LedgerImbalance"] != 0 {
-                    wrong.lock().unwrap().push(format!("a ledger does not balance: {line}"));
-                }
+            for line in lines.lines().map_while(Result::ok) {
+                wrong.lock().unwrap().extend(balance::problems_in(&line));
             }
         });
         Sandbox { child: Arc::new(Mutex::new(child)), work, reports, killed }

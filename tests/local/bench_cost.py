@@ -25,7 +25,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import program
 import report
 from bench_start import BenchFailed, records_of, repeated
-from example_stack import LOG_BUCKET, FunctionOutput, ledger_in, log_key
+from example_stack import LOG_BUCKET, FunctionOutput, log_key
+from ledger import last_in
 from local_lambda import LoopbackServer, QuickHandler, Sandbox
 
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:FindingsTopic"
@@ -132,7 +133,7 @@ def invoke(sandbox: Sandbox, output: FunctionOutput, keys: list[str]) -> dict[st
     answer = sandbox.invoke(notice(keys))
     if answer.failed:
         raise BenchFailed(f"The detector failed: {answer.body.decode(errors='replace')[:500]}")
-    ledger = ledger_in(output.new_lines())
+    ledger = last_in(output.new_lines())
     if not ledger or ledger["LogsAudited"] != len(keys):
         raise BenchFailed(f"Not every log was audited: {ledger}")
     return ledger

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ledger import ledgers_in
 from local_aws import REGION, LocalAws
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -134,26 +135,15 @@ class FunctionOutput:
         self._read = 0
 
     def new_lines(self) -> list[str]:
-        """The lines written since the last look."""
+        """The lines written since the last look. Every ledger among them must hold."""
         written = os.pread(self.file.fileno(), os.fstat(self.file.fileno()).st_size - self._read, self._read)
         self._read += len(written)
-        return written.decode(errors="replace").splitlines()
+        lines = written.decode(errors="replace").splitlines()
+        list(ledgers_in(lines))
+        return lines
 
 
 def log_key(suffix: str, minute: int = 0) -> str:
     """A key as CloudTrail makes them; `suffix` keeps two logs of the same minute apart."""
     stem = f"{AUDITED_ACCOUNT}_CloudTrail_{REGION}_20261122T09{minute:02d}Z"
     return f"AWSLogs/{AUDITED_ACCOUNT}/CloudTrail/{REGION}/2026/11/22/{stem}_{suffix}.json.gz"
-
-
-def ledger_in(lines: list[str]) -> dict[str, int] | None:
-    """The counts of the last ledger among these lines of the function's output: its metrics, by name."""
-    counts: dict[str, int] | None = None
-    for line in lines:
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict) and "ledger" in entry:
-            counts = {name: int(value) for name, value in entry.items() if isinstance(value, (int, float))}
-    return counts

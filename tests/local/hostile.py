@@ -24,7 +24,8 @@ from typing import Any
 import program
 import report
 from bench_start import most_memory
-from example_stack import FunctionOutput, ledger_in, log_key
+from example_stack import FunctionOutput, log_key
+from ledger import last_in
 from local_aws import local_environment
 from local_lambda import LoopbackServer, QuickHandler, Sandbox
 
@@ -251,7 +252,7 @@ def measure(bootstrap: Path, name: str) -> Cost:
         if memory is None:
             raise program.Failed("this system does not tell how much memory a process had")
         cpu = cpu_seconds(sandbox.process.pid)
-        return Cost(name, len(edges.log), memory, cpu, ledger_in(lines) or {}, edges.findings, edges.messages)
+        return Cost(name, len(edges.log), memory, cpu, last_in(lines) or {}, edges.findings, edges.messages)
     finally:
         sandbox.stop()
         edges.server.stop()

@@ -8,19 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from example_stack import Alert, Finding
-
-# The sums that must hold in every ledger, by the names of its metrics.
-LEDGER_SUMS = {
-    "Logs": ("LogsAudited", "LogsSkipped", "LogsGone", "LogsDamaged", "LogsFailed"),
-    "Records": ("RecordsMatched", "RecordsUnmatched", "RecordsUnreadable"),
-    "Findings": (
-        "FindingsPublished",
-        "FindingsExcepted",
-        "FindingsShadowed",
-        "FindingsSuperseded",
-        "FindingsFailed",
-    ),
-}
+from ledger import SUMS
 
 # What a person reads at a glance; whatever is longer is cut where it is shown.
 WIDTH = 120
@@ -113,12 +101,8 @@ def findings(messages: Sequence[Finding]) -> None:
 def ledger(total: Counter[str]) -> None:
     """Each sum of the ledger, written out."""
     rows = []
-    for whole, parts in LEDGER_SUMS.items():
+    for whole, parts in SUMS.items():
         sum_of_parts = " + ".join(f"{total[part]} {part.removeprefix(whole).lower()}" for part in parts)
         rows.append((whole.lower(), total[whole], f"= {sum_of_parts}"))
     for name, count, sum_of_parts in rows:
         print(f"{name:<9}{count:>4} {sum_of_parts}")
-
-
-def ledger_holds(total: Counter[str]) -> bool:
-    return all(total[whole] == sum(total[part] for part in parts) for whole, parts in LEDGER_SUMS.items())

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import program
 import report
-from example_stack import LOGS, Alert, ExampleStack, Finding, FunctionOutput, ledger_in, log_key
+from example_stack import LOGS, Alert, ExampleStack, Finding, FunctionOutput, log_key
+from ledger import holds, last_in
 from local_aws import LocalAws
 from local_lambda import FunctionDied, LocalLambda
 
@@ -61,7 +62,7 @@ def deliver(situation: str, minute: int, stack: ExampleStack, function: LocalLam
             f"The function failed on {situation}.json: {answer.body.decode(errors='replace')}\n"
             f"The last that it said:\n{said}"
         )
-    ledger = Counter(ledger_in(lines) or {})
+    ledger = Counter(last_in(lines) or {})
     return Visit(situation, milliseconds, ledger, stack.findings(), stack.alerts())
 
 
@@ -118,7 +119,7 @@ def check(findings: list[Finding], alerts: list[Alert], total: Counter[str]) -> 
         )
     if not alerts:
         raise RunFailed("No alert arrived in the queue behind AlertsTopic, though the logs hold reasons for one.")
-    if total["Logs"] != len(SITUATIONS) or not report.ledger_holds(total):
+    if total["Logs"] != len(SITUATIONS) or not holds(total):
         raise RunFailed(f"The ledger does not account for {len(SITUATIONS)} logs: {dict(total)}")
     if total["FindingsPublished"] != len(findings):
         raise RunFailed(
