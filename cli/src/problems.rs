@@ -51,7 +51,7 @@ mod tests {
 
     fn problem(line: usize, column: usize, width: usize) -> Problem {
         let (line, column) = (Some(line), Some(column));
-        Problem { line, column, width, ..Problem::of_file(Severity::Error, "a.yml", "it is wrong; mend it") }
+        Problem { line, column, width, ..Problem::of_file(Severity::Error, "a.yml", "it is wrong; fix it") }
     }
 
     #[test]
@@ -59,9 +59,9 @@ mod tests {
         let text = "title: T\n\tname: \u{1b}[2JÄrger\n";
         assert_eq!(
             shown(&problem(2, 8, 9), Some(text)),
-            "a.yml:2:8: error: it is wrong; mend it\n     2 |  name: \u{fffd}[2JÄrger\n       |        ^^^^^^^^^"
+            "a.yml:2:8: error: it is wrong; fix it\n     2 |  name: \u{fffd}[2JÄrger\n       |        ^^^^^^^^^"
         );
-        assert_eq!(shown(&problem(2, 8, 9), None), "a.yml:2:8: error: it is wrong; mend it");
+        assert_eq!(shown(&problem(2, 8, 9), None), "a.yml:2:8: error: it is wrong; fix it");
         let whole = Problem::of_file(Severity::Warning, "a.yml", "odd");
         assert_eq!(shown(&whole, Some(text)), "a.yml: warning: odd");
         for (line, column) in [(9, 1), (1, 90), (0, 0)] {

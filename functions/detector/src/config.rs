@@ -59,7 +59,7 @@ pub struct ConfigError(Vec<String>);
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the environment is not right: {}", self.0.join("; "))
+        write!(f, "the environment variables are wrong: {}", self.0.join("; "))
     }
 }
 

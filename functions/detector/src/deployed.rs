@@ -62,7 +62,7 @@ fn fixed(config: &Config) -> Result<Fixed, String> {
         (fixed.files, fixed.unread) =
             read_folder(folder).map_err(|error| format!("the rules in RULES_URI ({at}) cannot be listed: {error}"))?;
         if fixed.files.is_empty() && fixed.unread.is_empty() {
-            return Err(format!("RULES_URI ({at}) holds no .yml file; mend the path or leave it out"));
+            return Err(format!("RULES_URI ({at}) holds no .yml file; correct the path or leave it out"));
         }
     }
     Ok(fixed)

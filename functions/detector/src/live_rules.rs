@@ -43,7 +43,7 @@ pub trait RulesSource {
 pub enum Unread {
     /// It may be read the next time: until then nobody knows what it asks for.
     Yet(String),
-    /// The file is to blame, and stays as it is until somebody mends it.
+    /// The file is to blame, and stays as it is until somebody corrects it.
     Ever(String),
 }
 

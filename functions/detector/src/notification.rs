@@ -65,7 +65,7 @@ pub enum Happened {
 pub enum NotificationError {
     /// None of the known shapes.
     #[error(
-        "this is no news of a delivered log: expected an S3 notification, EventBridge's `Object Created`, CloudTrail's own SNS \
+        "this tells of no delivered log: expected an S3 notification, EventBridge's `Object Created`, CloudTrail's own SNS \
          notice, an SNS or SQS message with one of these, or Lambda's on-failure record of one; got {0}"
     )]
     UnknownShape(String),

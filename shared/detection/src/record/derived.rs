@@ -80,7 +80,8 @@ impl Derived {
         !matches!(self, Self::Outcome | Self::Actor | Self::Model)
     }
 
-    /// Works the field out, of a record that need hold nothing but what it is worked out of. `request_hidden` says that the operation requires something that the request does not show.
+    /// Works the field out, of a record that need hold nothing but what it is worked out of. `request_hidden` says that the
+    /// operation requires something that the request does not show.
     pub(crate) fn of(self, record: &Record<'_>, request_hidden: bool, own: &dyn Own) -> Held {
         match self {
             Self::Outcome => Held::shown(vec![Outcome::of(record).as_str().to_owned()]),
