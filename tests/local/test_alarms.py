@@ -1,8 +1,10 @@
-"""Every alarm of template.yaml that watches the ledger, asked about what the real binary writes. Knows no code of either.
+"""Every alarm of template.yaml, asked about the numbers that it watches. Knows no code of the detector.
 
-What a line means to CloudWatch, and when an alarm rings, is worked out here as AWS documents it, for one period. What Lambda,
-SQS, SNS and EventBridge count themselves nobody counts on this machine: of those alarms tests/template holds that they name a
-metric, a dimension and a statistic that AWS publishes, and only `detector-errors` is tried, on the answer that Lambda counts.
+What a line means to CloudWatch, and when an alarm rings, is worked out here as AWS documents it, for one period. The alarms on
+the ledger are asked about what the real binary writes. What Lambda, SQS, SNS and EventBridge count themselves nobody counts on
+this machine, so those alarms are asked about numbers made up here: what AWS would count in trouble, and what it counts on a
+good day. That they name a metric, a dimension and a statistic that AWS publishes, tests/template holds; that the trouble is
+where the number says (a function that fails, a queue that fills), tests/faults.
 """
 
 from __future__ import annotations
@@ -47,16 +49,15 @@ def function_of(loader: yaml.SafeLoader, name: str, node: yaml.Node) -> dict[str
 Template.add_multi_constructor("!", function_of)
 
 
-def ledger_alarms() -> dict[str, dict[str, Any]]:
-    """Properties of the alarms that read a metric of the ledger, by the end of their names."""
+def all_alarms() -> dict[str, dict[str, Any]]:
+    """Properties of all alarms, by the end of their names."""
     template = yaml.load((PROJECT / "template.yaml").read_text(encoding="utf-8"), Loader=Template)
-    alarms = {}
-    for resource in template["Resources"].values():
-        if resource["Type"] == "AWS::CloudWatch::Alarm":
-            properties = resource["Properties"]
-            if any(namespace == "BedrockAudit" for namespace, _, _ in watched(properties)):
-                alarms[properties["AlarmName"]["Sub"].removeprefix("${AWS::StackName}-")] = properties
-    return alarms
+    alarms = [resource["Properties"] for resource in template["Resources"].values() if resource["Type"] == "AWS::CloudWatch::Alarm"]
+    return {alarm["AlarmName"]["Sub"].removeprefix("${AWS::StackName}-"): alarm for alarm in alarms}
+
+
+def is_on_the_ledger(alarm: dict[str, Any]) -> bool:
+    return any(namespace == "BedrockAudit" for namespace, _, _ in watched(alarm))
 
 
 def watched(alarm: dict[str, Any]) -> list[Metric]:
@@ -89,26 +90,109 @@ def published(lines: list[str]) -> dict[Metric, list[float]]:
     return points
 
 
-def rings(alarm: dict[str, Any], lines: list[str]) -> bool | None:
-    """Whether the period in which these lines were written breaches; None where the alarm stays as it was."""
-    (metric,) = watched(alarm)
-    values = published(lines).get(metric, [])
-    statistic = alarm.get("Statistic")
+def rings(alarm: dict[str, Any], points: dict[Metric, list[float]]) -> bool | None:
+    """Whether a period with these values breaches; None where the alarm stays as it was."""
     if "Metrics" in alarm:
-        (part,) = [part["MetricStat"] for part in alarm["Metrics"] if "MetricStat" in part]
+        stats = {part["Id"]: part for part in alarm["Metrics"] if "MetricStat" in part}
+        named = {
+            name: statistic(points.get(metric, []), part["MetricStat"]["Stat"])
+            for (name, part), metric in zip(stats.items(), watched(alarm), strict=True)
+        }
         (expression,) = [part["Expression"] for part in alarm["Metrics"] if "Expression" in part]
-        statistic = part["Stat"]
-        if re.fullmatch(r"FILL\(\w+, 0\)", expression) is None:
-            raise ValueError(f"not known here: {expression}")
-        values = values or [0]
-    if not values:
+        value = worked_out(expression, named)
+    else:
+        (metric,) = watched(alarm)
+        value = statistic(points.get(metric, []), alarm["Statistic"])
+    if value is None:
         return {"breaching": True, "notBreaching": False, "ignore": None}[alarm["TreatMissingData"]]
-    value = {"Sum": sum, "Maximum": max}[statistic](values)
-    compare = {"GreaterThanOrEqualToThreshold": float.__ge__, "LessThanThreshold": float.__lt__}
-    return bool(compare[alarm["ComparisonOperator"]](float(value), float(alarm["Threshold"])))
+    compare = {
+        "GreaterThanThreshold": float.__gt__,
+        "GreaterThanOrEqualToThreshold": float.__ge__,
+        "LessThanThreshold": float.__lt__,
+    }
+    return bool(compare[alarm["ComparisonOperator"]](value, float(alarm["Threshold"])))
 
 
-class Alarms(unittest.TestCase):
+def statistic(values: list[float], name: str) -> float | None:
+    return float({"Sum": sum, "Maximum": max}[name](values)) if values else None
+
+
+def worked_out(expression: str, named: dict[str, float | None]) -> float:
+    """A metric-math expression, as far as the template uses them."""
+    filled = re.sub(r"FILL\((\w+), 0\)", lambda found: str(named[found[1]] or 0.0), expression)
+    number = r"(\d+(?:\.\d+)?)"
+    if re.fullmatch(number, filled):
+        return float(filled)
+    choice = re.fullmatch(rf"IF\({number} > {number} AND {number} < {number}, {number}, {number}\)", filled)
+    if choice is None:
+        raise ValueError(f"not known here: {expression}")
+    more, than, less, below, then, otherwise = map(float, choice.groups())
+    return then if more > than and less < below else otherwise
+
+
+# What AWS would count: in trouble, and on a good day. A metric that is not named has no value.
+Counts = dict[str, list[float]]
+HOUR, DAY = 3_600.0, 86_400.0
+AWS_COUNTS: dict[str, tuple[Counts, Counts]] = {
+    "detector-errors": ({"Errors": [0, 1]}, {"Errors": [0, 0]}),
+    "detector-throttled": ({"Throttles": [3]}, {"Throttles": [0]}),
+    "retry-queue-old": (
+        {"ApproximateAgeOfOldestMessage": [60, HOUR + 300]},
+        {"ApproximateAgeOfOldestMessage": [0, 240]},
+    ),
+    "notification-queue-old": (
+        {"ApproximateAgeOfOldestMessage": [HOUR + 60]},
+        {"ApproximateAgeOfOldestMessage": [120]},
+    ),
+    "parked-queue-not-empty": (
+        {"ApproximateNumberOfMessagesVisible": [0, 1]},
+        {"ApproximateNumberOfMessagesVisible": [0]},
+    ),
+    "async-events-dropped": ({"AsyncEventsDropped": [1]}, {"AsyncEventsDropped": [0]}),
+    "failed-events-lost": ({"DestinationDeliveryFailures": [1]}, {"DestinationDeliveryFailures": [0]}),
+    "events-lost": ({"InvocationsFailedToBeSentToDlq": [1]}, {"InvocationsFailedToBeSentToDlq": [0]}),
+    "findings-not-delivered": ({"NumberOfNotificationsFailed": [1]}, {"NumberOfNotificationsFailed": [0]}),
+    "alerts-not-delivered": ({"NumberOfNotificationsFailed": [1]}, {"NumberOfNotificationsFailed": [0]}),
+    "findings-unheard": (
+        {"NumberOfMessagesPublished": [2]},
+        {"NumberOfMessagesPublished": [2], "NumberOfNotificationsDelivered": [1, 1]},
+    ),
+    "alerts-unheard": (
+        {"NumberOfMessagesPublished": [1], "NumberOfNotificationsDelivered": [0]},
+        {"NumberOfNotificationsDelivered": [1]},
+    ),
+    "findings-unread": (
+        {"ApproximateAgeOfOldestMessage": [11 * DAY + 60]},
+        {"ApproximateAgeOfOldestMessage": [10 * DAY]},
+    ),
+    "undelivered-queue-not-empty": (
+        {"ApproximateNumberOfMessagesVisible": [2]},
+        {"ApproximateNumberOfMessagesVisible": [0]},
+    ),
+}
+
+
+def under_its_dimensions(alarm: dict[str, Any], counts: Counts) -> dict[Metric, list[float]]:
+    return {metric: counts[metric[1]] for metric in watched(alarm) if metric[1] in counts}
+
+
+class CountedByAws(unittest.TestCase):
+    alarms = {name: alarm for name, alarm in all_alarms().items() if not is_on_the_ledger(alarm)}
+
+    def test_each_is_tried_here(self) -> None:
+        self.assertEqual(self.alarms.keys(), AWS_COUNTS.keys())
+
+    def test_each_rings_in_trouble_and_not_on_a_good_day(self) -> None:
+        for name, alarm in self.alarms.items():
+            trouble, good_day = AWS_COUNTS[name]
+            with self.subTest(name):
+                self.assertLessEqual(trouble.keys() | good_day.keys(), {metric for _, metric, _ in watched(alarm)})
+                self.assertIs(rings(alarm, under_its_dimensions(alarm, trouble)), True)
+                self.assertIs(rings(alarm, under_its_dimensions(alarm, good_day)), False)
+                self.assertIs(rings(alarm, {}), False, "AWS publishes nothing of what is not used")
+
+
+class OnTheLedger(unittest.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
         bootstrap = os.environ.get("BEDROCK_AUDIT_BOOTSTRAP")
@@ -116,7 +200,7 @@ class Alarms(unittest.TestCase):
             raise RuntimeError("BEDROCK_AUDIT_BOOTSTRAP is not set: run by `make test`, which builds the binary")
         cls.bootstrap = Path(bootstrap)
         cls.stack = ExampleStack(cls.enterClassContext(LocalAws()))
-        cls.alarms = ledger_alarms()
+        cls.alarms = {name: alarm for name, alarm in all_alarms().items() if is_on_the_ledger(alarm)}
 
     def period(self, *events: str, **environment: str) -> tuple[list[Answer], list[str]]:
         """The answers of a fresh function to these events, and all that it wrote."""
@@ -127,7 +211,8 @@ class Alarms(unittest.TestCase):
             return answers, output.new_lines()
 
     def ringing(self, lines: list[str]) -> set[str]:
-        return {name for name, alarm in self.alarms.items() if rings(alarm, lines)}
+        points = published(lines)
+        return {name for name, alarm in self.alarms.items() if rings(alarm, points)}
 
     def a_log(self, suffix: str) -> str:
         self.stack.put_log(log_key(suffix.ljust(16, "0")), (LOGS / "quiet-day.json").read_bytes())
@@ -172,7 +257,7 @@ class Alarms(unittest.TestCase):
         self.assertEqual(self.ringing(lines), {"rule-files-refused"})
         _, lines = self.period(self.a_log("six"), RULES_URI=self.rules(good=RULE))
         self.assertEqual(self.ringing(lines), set())
-        self.assertIsNone(rings(self.alarms["rule-files-refused"], []), "without a ledger it stays as it was")
+        self.assertIsNone(rings(self.alarms["rule-files-refused"], {}), "without a ledger it stays as it was")
 
     def test_an_hour_without_a_log_rings_even_if_the_detector_is_busy(self) -> None:
         other = json.loads(self.a_log("seven"))
