@@ -620,6 +620,48 @@ fn is_inert(bytes: &[u8]) -> bool {
     !text.contains(acts) && !text.chars().any(|c| c != '\n' && c.is_control())
 }
 
+/// What arrives of hostile records and keys, looked at byte by byte: messages, attributes, subjects, texts and the lines of the
+/// function's log. Answers the messages, and the lines.
+async fn inert_arrivals(stack: &Stack) -> (Vec<String>, String) {
+    let schema = OcsfSchema::load();
+    let findings = stack.arrived(&stack.findings_queue).await;
+    let mut messages = Vec::new();
+    for envelope in &findings {
+        let message = envelope["Message"].as_str().unwrap();
+        assert!(is_inert(message.as_bytes()) && !message.contains('\n'), "{message}");
+        assert_eq!(schema.violations(&serde_json::from_str(message).unwrap()), [""; 0]);
+        let attributes = envelope["MessageAttributes"].as_object().unwrap();
+        for (name, attribute) in attributes {
+            let value = attribute["Value"].as_str().unwrap();
+            assert!(value.len() <= 256 && value.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{name}: {value}");
+        }
+        let size = |(name, attribute): (&String, &Value)| {
+            name.len() + attribute["Type"].as_str().unwrap().len() + attribute["Value"].as_str().unwrap().len()
+        };
+        assert!(message.len() + attributes.iter().map(size).sum::<usize>() <= 256 * 1024);
+        messages.push(message.to_owned());
+    }
+
+    let alerts = stack.arrived(&stack.alerts_queue).await;
+    assert!(!alerts.is_empty());
+    for alert in &alerts {
+        let (subject, body) = (alert["Subject"].as_str().unwrap(), alert["Message"].as_str().unwrap());
+        assert!(subject.len() < 100 && subject.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{subject}");
+        assert!(is_inert(body.as_bytes()) && body.len() < 64 * 1024, "{body}");
+        let forged = body.lines().find(|line| line.starts_with("Subject") || line.starts_with("gpj"));
+        assert_eq!(forged, None, "no line of the mail is theirs");
+    }
+
+    let lines = fs::read(stack.log.path()).unwrap();
+    assert!(is_inert(&lines), "{}", String::from_utf8_lossy(&lines));
+    for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        assert!(serde_json::from_slice::<Value>(line).is_ok(), "{}", String::from_utf8_lossy(line));
+        // A log event of CloudWatch holds no more.
+        assert!(line.len() < 256 * 1024);
+    }
+    (messages, String::from_utf8(lines).unwrap())
+}
+
 /// Everything in a record and in a key is chosen by somebody. What arrives is looked at byte by byte: lines of the function's
 /// log, message, attributes, subject and text.
 #[tokio::test]
@@ -655,37 +697,59 @@ async fn what_callers_write_acts_on_nobody_who_reads_of_it() {
         assert!(is_inert(answer.body["errorMessage"].as_str().unwrap().as_bytes()), "{answer:?}");
     }
 
-    let schema = OcsfSchema::load();
-    let findings = stack.arrived(&stack.findings_queue).await;
-    assert_eq!(findings.len(), 3, "a deletion, a record that cannot be read, a log that is gone");
-    for envelope in &findings {
-        let message = envelope["Message"].as_str().unwrap();
-        assert!(is_inert(message.as_bytes()) && !message.contains('\n'), "{message}");
-        assert!(message.len() <= 256 * 1024);
-        assert_eq!(schema.violations(&serde_json::from_str(message).unwrap()), [""; 0]);
-        for (name, attribute) in envelope["MessageAttributes"].as_object().unwrap() {
-            let value = attribute["Value"].as_str().unwrap();
-            assert!(value.len() <= 256 && value.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{name}: {value}");
-        }
-    }
-    let whole: Vec<&str> = findings.iter().map(|envelope| envelope["Message"].as_str().unwrap()).collect();
-    assert!(whole.iter().any(|message| message.contains("\\u202e")), "the values are kept, as escapes");
+    let (messages, said) = inert_arrivals(&stack).await;
+    assert_eq!(messages.len(), 3, "a deletion, a record that cannot be read, a log that is gone");
+    assert!(messages.iter().any(|message| message.contains("\\u202e")), "the values are kept, as escapes");
+    assert!(said.contains("\\u202e"), "the key is in the log, as escapes");
+}
 
-    let alerts = stack.arrived(&stack.alerts_queue).await;
-    assert!(!alerts.is_empty());
-    for alert in &alerts {
-        let (subject, body) = (alert["Subject"].as_str().unwrap(), alert["Message"].as_str().unwrap());
-        assert!(subject.len() < 100 && subject.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{subject}");
-        assert!(is_inert(body.as_bytes()) && body.len() < 64 * 1024, "{body}");
-        let forged = body.lines().find(|line| line.starts_with("Subject") || line.starts_with("gpj"));
-        assert_eq!(forged, None, "no line of the mail is theirs");
-    }
+/// As long as S3 lets a key be, and as CloudTrail lets no user agent be: a megabyte of it makes a record that nobody judges, and
+/// that is told; half of one is shortened wherever it leaves.
+#[tokio::test]
+async fn a_key_of_a_thousand_bytes_and_a_user_agent_of_a_megabyte_arrive_as_something_that_can_be_read() {
+    let stack = Stack::new().await;
+    let with_agent = |n: u32, bytes: usize| {
+        let agent = format!("Subject: forged{}{ACTS}", ACTS.repeat(bytes / ACTS.len()));
+        delete_guardrail(
+            n,
+            &json!({"userAgent": agent, "requestParameters": {"guardrailIdentifier": format!("gr-{n}")}}),
+        )
+    };
+    // As JSON writes them, what acts takes up to six times its bytes.
+    let records =
+        [with_agent(1, 1_000_000), with_agent(2, 200_000), with_agent(3, 10_000), delete_guardrail(4, &json!({}))];
+    assert!(records[0].to_string().len() > 1_000_000 && records[1].to_string().len() > 200_000);
+    let acts = "\u{1b}[2J\u{9b}31m\u{7f}\u{2028}\u{202e}gpj\u{2066}";
+    let (front, back) = ("AWSLogs/111122223333/CloudTrail/eu-central-1/2026/11/22/", "x.json.gz");
+    let room = 1_024 - front.len() - back.len() - acts.len();
+    let long = format!("{front}{acts}{}{}{back}", "ü".repeat(room / 2), "x".repeat(room % 2));
+    assert_eq!(long.len(), 1_024);
+    stack.put(&long, log(&records)).await;
+    let encoded = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+    assert!(!stack.wake(&stack.s3_event(&[&encoded(&long)])).await.failed);
+    // And one that is gone: its key is all that there is to tell.
+    let gone = long.replace("x.json.gz", "y.json.gz");
+    assert!(!stack.wake(&stack.s3_event(&[&encoded(&gone)])).await.failed);
 
-    let lines = fs::read(stack.log.path()).unwrap();
-    assert!(is_inert(&lines), "{}", String::from_utf8_lossy(&lines));
-    for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        assert!(serde_json::from_slice::<Value>(line).is_ok(), "{}", String::from_utf8_lossy(line));
+    let (messages, said) = inert_arrivals(&stack).await;
+    let findings: Vec<Value> = messages.iter().map(|message| serde_json::from_str(message).unwrap()).collect();
+    let mut titles: Vec<&str> =
+        findings.iter().map(|finding| finding["finding_info"]["title"].as_str().unwrap()).collect();
+    titles.sort_unstable();
+    assert_eq!(
+        titles,
+        [
+            "A CloudTrail log was removed before it was audited, or after",
+            DELETED,
+            DELETED,
+            DELETED,
+            "Records of a CloudTrail log could not be read"
+        ]
+    );
+    // The log that each points at can be found by its key, however long and odd.
+    for finding in &findings {
+        let key = finding["unmapped"]["log"]["key"].as_str().unwrap();
+        assert!([&long, &gone].iter().any(|whole| *whole == key), "{key}");
     }
-    let said = String::from_utf8(lines).unwrap();
     assert!(said.contains("\\u202e"), "the key is in the log, as escapes");
 }
