@@ -263,12 +263,17 @@ fn a_record_of_a_hundred_megabytes_is_counted_and_not_kept() {
 }
 
 #[test]
-fn a_hundred_thousand_tiny_records_are_counted_once_each() {
+fn very_many_tiny_records_are_counted_once_each() {
     for (record, unreadable) in [("{}", 100_000), ("0", 100_000), (r#"{"eventSource":"x","eventName":"y"}"#, 0)] {
         let got = read(&log_of(&vec![record; 100_000]));
         assert_eq!(got.records, (100_000, 0, unreadable), "{record}");
         assert_eq!(got.titles.len(), usize::from(unreadable > 0), "one finding for the file");
     }
+    // A million that nobody asks for are a log; a million that are no calls are given up.
+    let got = read(&log_of(&vec![r#"{"eventSource":"x","eventName":"y"}"#; 1_000_000]));
+    assert_eq!(got, found(&[], (1_000_000, 0, 0), None));
+    let got = read(&log_of(&vec!["{}"; 1_000_000]));
+    assert_eq!((got.records.1, got.damage), (0, Some("too-many")));
 }
 
 /// A bomb of one megabyte has ninety million records `{}`, and one of eight three million that match: reading on costs minutes,
@@ -334,6 +339,23 @@ fn a_log_cut_anywhere_gives_the_same() {
     for at in 0..=packed.len() {
         let (first, second) = packed.split_at(at);
         assert_eq!(report(&audit_pieces([first, second], Encoding::Gzip, LIMIT)), whole, "packed, cut at {at}");
+    }
+}
+
+/// What is unpacked is handed on in pieces of 256 KiB, and of 32 KiB less from the second on: a record may lie on a border in any
+/// way.
+#[test]
+fn a_record_on_the_border_of_what_is_unpacked_at_once_is_read_wherever_it_is_cut() {
+    let record =
+        r#"{"eventSource":"bedrock.amazonaws.com","eventName":"DeleteGuardrail","x":"\\\"}]},{\ud83d\ude00\""}"#;
+    let expected = read(&log_of(&[record, record]));
+    assert_eq!((expected.records, expected.damage), ((2, 2, 0), None));
+    for border in [256 << 10, (256 + 224) << 10] {
+        for at in 0..=record.len() {
+            let front = format!(r#"{{"x":"{}","Records":["#, "x".repeat(border - at - r#"{"x":"","Records":["#.len()));
+            let packed = gzip(format!("{front}{record},{record}]}}").as_bytes());
+            assert_eq!(read(&packed), expected, "{at} bytes before {border}");
+        }
     }
 }
 

@@ -1,6 +1,12 @@
 //! The edge to SNS: batches within its limits, and whatever SNS answers, no finding is lost unsaid.
 
-use std::sync::Mutex;
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use detection::{
     finding::Finding,
@@ -204,4 +210,36 @@ async fn attributes_count_as_sns_counts_them() {
     let most = 255 * 1024 - 128;
     let (_, sent, _) = publish(|_, _| Ok(vec![]), &long(most - long(0)[0].ocsf().to_string().len())).await;
     assert!(size(&sent[0][0]) <= 256 * 1024, "{}", size(&sent[0][0]));
+}
+
+/// An SNS that takes its time, and counts how many ask at once.
+#[derive(Default)]
+struct SlowSns {
+    open: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Sns for &SlowSns {
+    async fn publish_batch(&self, _: &str, _: &[Entry]) -> Result<Vec<NotTaken>, RequestError> {
+        let open = self.open.fetch_add(1, Ordering::Relaxed) + 1;
+        self.most.fetch_max(open, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        self.open.fetch_sub(1, Ordering::Relaxed);
+        Ok(Vec::new())
+    }
+
+    async fn publish(&self, _: &str, _: Option<&str>, _: &str) -> Result<(), RequestError> {
+        unreachable!("these tests publish findings alone")
+    }
+}
+
+/// A log of many findings waits for SNS about as long as four batches one by one would, and holds no more of them open.
+#[tokio::test(start_paused = true)]
+async fn batches_go_out_side_by_side_and_never_more_than_four() {
+    let sns = SlowSns::default();
+    let topic = "arn:aws:sns:eu-central-1:111122223333:findings".to_owned();
+    let began = tokio::time::Instant::now();
+    let answers = Topics::new(&sns, topic, None, AlertFormat::Text).publish(&findings(160, 0)).await;
+    assert!(answers.len() == 160 && answers.iter().all(Result::is_ok));
+    assert_eq!((sns.most.load(Ordering::Relaxed), began.elapsed().as_secs()), (4, 4));
 }

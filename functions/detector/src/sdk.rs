@@ -44,6 +44,8 @@ pub fn timeouts() -> TimeoutConfig {
 
 #[cfg(test)]
 mod tests {
+    use aws_config::retry::RetryMode;
+
     use super::*;
 
     #[test]
@@ -54,5 +56,6 @@ mod tests {
                 .map(|timeout| timeout.expect("every timeout is set"));
         assert!(connect < read && read < attempt && attempt * 2 < operation);
         assert!(retries().max_attempts() > 1);
+        assert_eq!(retries().mode(), RetryMode::Standard);
     }
 }
