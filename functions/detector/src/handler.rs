@@ -1,19 +1,26 @@
 //! The corridor of one invocation: delivered logs → fetch → detect → publish → settle the ledger. It knows the two edges
 //! only by what they must do; S3 and SNS stand behind them.
+//!
+//! - [`edges`]: what they must do
+//! - [`fetch`]: one log, read until it is known what is stored
+//! - [`told`]: what people are told of
+//! - [`ends`]: how each log ends, and the invocation with it
+
+mod edges;
+mod ends;
+mod fetch;
+mod told;
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
-    fmt,
-    future::Future,
     sync::{Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
-use bytes::Bytes;
 use detection::{
-    audit::{Audit, Audited},
-    delivered_log::{Encoding, ObjectKind, classify},
-    finding::{FileProblem, Finding, Log, MOST_TOLD, about_file},
+    audit::Audited,
+    delivered_log::{ObjectKind, classify},
+    finding::{FileProblem, Finding, Log, about_file},
     ledger::Ledger,
     rules::{Refused, RuleSet, Stage},
     text,
@@ -21,63 +28,25 @@ use detection::{
 use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
 use tokio::time::Instant;
-use tracing::{debug, error, info, warn};
+use tracing::info;
+
+pub use edges::{FetchError, LogBody, LogBucket, Publisher};
+use ends::{End, Settled, end, log_line};
+pub use ends::{Failed, Invocation, LogEnd};
+use fetch::fetch;
+use told::Told;
 
 use crate::{
     config::Config,
     live_rules::{InForce, LiveRules, RulesSource},
-    notification::{self, Happened, Notice, ObjectEvent},
+    notification::{self, Happened, ObjectEvent},
 };
 
 /// Logs of one invocation that are fetched at the same time.
 const LOGS_AT_ONCE: usize = 4;
-/// Pauses before an object is fetched again because its body broke off, or seems damaged.
-const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
 /// What is left of an invocation's time for telling people and settling the ledger. Lambda kills what takes longer, and
 /// nobody would know what became of it.
 const FOR_THE_END: Duration = Duration::from_secs(8);
-/// Sentences about failures in one answer, which travels on with the event when it fails.
-const MOST_PROBLEMS: usize = 10;
-/// A body that sends nothing for so long has stalled.
-const STALL: Duration = Duration::from_secs(20);
-
-/// Where delivered logs are read from.
-pub trait LogBucket {
-    /// An object being read.
-    type Body: LogBody;
-
-    /// Begins to read an object, the named version of it if there is one.
-    fn open(&self, object: &ObjectEvent) -> impl Future<Output = Result<Self::Body, FetchError>> + Send;
-}
-
-/// The bytes of an object as they arrive.
-pub trait LogBody: Send {
-    /// The next bytes; `None` at the end of a complete object, and only there.
-    fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, FetchError>> + Send;
-}
-
-/// Why an object could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FetchError {
-    /// It is not there (404).
-    #[error("the object is not there")]
-    Gone,
-    /// S3 gave no object, and trying again at once changes nothing.
-    #[error("{0}")]
-    Failed(String),
-    /// The body broke off, and may be whole the next time.
-    #[error("{0}")]
-    Broken(String),
-}
-
-/// Where findings and alerts are published.
-pub trait Publisher {
-    /// Publishes findings to machines; one answer for each, in their order.
-    fn publish(&self, findings: &[Finding]) -> impl Future<Output = Vec<Result<(), String>>> + Send;
-
-    /// Tells people, in one message, of these findings and of how many `more` there are, no worse.
-    fn alert(&self, findings: &[&Finding], more: usize) -> impl Future<Output = Result<(), String>> + Send;
-}
 
 /// The detector between its two edges.
 pub struct Handler<B, P, R> {
@@ -89,95 +58,6 @@ pub struct Handler<B, P, R> {
     refused_told: Mutex<HashSet<String>>,
     /// Milliseconds since 1970.
     clock: fn() -> i64,
-}
-
-/// What an invocation came to.
-#[derive(Debug)]
-pub struct Invocation {
-    /// What Lambda is answered, or why the event must come again.
-    pub answer: Result<Value, Failed>,
-    /// The account of it.
-    pub ledger: Ledger,
-    /// The version of the rules that judged.
-    pub rule_set: String,
-    /// What became of each log.
-    pub logs: Vec<LogEnd>,
-    /// Why each notice must come again, in their order: nothing for one that need not.
-    pub problems: Vec<Vec<String>>,
-}
-
-/// What became of one log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogEnd {
-    /// The place of its notice among those of the event.
-    pub notice: usize,
-    /// Its bucket, as the notice has it.
-    pub bucket: String,
-    /// Its key, as the notice has it.
-    pub key: String,
-    /// As the ledger counts it: `audited`, `skipped`, `gone`, `damaged`, `failed`.
-    pub end: &'static str,
-    /// Records in it.
-    pub records: u64,
-    /// Findings of it that SNS took in this invocation.
-    pub published: u64,
-}
-
-/// Why an event must come again: one sentence for each thing that failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failed(pub Vec<String>);
-
-impl fmt::Display for Failed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("; "))
-    }
-}
-
-impl std::error::Error for Failed {}
-
-/// What became of one object of a notice.
-struct Settled {
-    notice: usize,
-    object: ObjectEvent,
-    end: End,
-    findings: Vec<(Finding, Result<(), String>)>,
-    audited: Option<Audited>,
-    shadowed: u64,
-    superseded: u64,
-}
-
-/// The five ends of a delivered log.
-enum End {
-    Audited,
-    Skipped(String),
-    Gone,
-    Damaged,
-    Failed(String),
-}
-
-impl End {
-    fn word(&self) -> &'static str {
-        match self {
-            Self::Audited => "audited",
-            Self::Skipped(_) => "skipped",
-            Self::Gone => "gone",
-            Self::Damaged => "damaged",
-            Self::Failed(_) => "failed",
-        }
-    }
-}
-
-impl LogEnd {
-    fn of(settled: &Settled) -> Self {
-        Self {
-            notice: settled.notice,
-            bucket: settled.object.bucket.clone(),
-            key: settled.object.key.clone(),
-            end: settled.end.word(),
-            records: settled.audited.as_ref().map_or(0, |audited| audited.records.total),
-            published: settled.findings.iter().filter(|(_, answer)| answer.is_ok()).count() as u64,
-        }
-    }
 }
 
 impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Send + Sync + 'static> Handler<B, P, R> {
@@ -195,7 +75,8 @@ impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Send + Sync + 's
         let mut wake = notification::decode(payload);
         let alert_threshold = self.config.alerts_topic_arn.is_some().then(|| self.config.alert_min_severity.as_str());
         let mut ledger = Ledger { items: wake.notices.len() as u64, alert_threshold, ..Ledger::default() };
-        let mut failures: Vec<Vec<String>> = wake.notices.iter().map(Notice::problems).collect();
+        let mut failures: Vec<Vec<String>> =
+            wake.notices.iter().map(|notice| notice.errors.iter().map(ToString::to_string).collect()).collect();
         let mut objects = Vec::new();
         for (at, notice) in wake.notices.iter_mut().enumerate() {
             ledger.test_events += notice.test_events;
@@ -303,7 +184,7 @@ impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Send + Sync + 's
             }
             Happened::Created => {}
         }
-        match self.fetch(object, rule_set).await {
+        match fetch(&self.log_bucket, object, rule_set, &self.log(object), self.config.max_unpacked).await {
             Ok(mut audited) => {
                 let findings = std::mem::take(&mut audited.findings);
                 let end = if audited.damage.is_some() { End::Damaged } else { End::Audited };
@@ -319,54 +200,6 @@ impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Send + Sync + 's
                 object.bucket,
                 text::neutral(&object.key, 1_024)
             ))),
-        }
-    }
-
-    /// Reads and judges an object. A body that breaks off is fetched again from its beginning: only a complete object can
-    /// be called damaged. Not every length and checksum is there to tell by, so what seems damaged must seem so twice.
-    async fn fetch(&self, object: &ObjectEvent, rule_set: &RuleSet) -> Result<Audited, FetchError> {
-        let mut pauses = PAUSES.iter();
-        let mut seen = None;
-        loop {
-            let why = match self.fetch_once(object, rule_set).await {
-                Ok(audited) => match &audited.damage {
-                    None => return Ok(audited),
-                    Some(damage) if damage.is_excess() => return Ok(audited),
-                    Some(damage) => {
-                        let sight = Some((damage.clone(), audited.records.clone(), audited.unpacked));
-                        if sight == seen {
-                            return Ok(audited);
-                        }
-                        seen = sight;
-                        format!("it seems damaged: {damage}")
-                    }
-                },
-                Err(FetchError::Broken(why)) => why,
-                Err(error) => return Err(error),
-            };
-            match pauses.next() {
-                Some(pause) => {
-                    warn!(bucket = object.bucket, key = object.key, why, "a log is fetched again");
-                    tokio::time::sleep(*pause).await;
-                }
-                None => return Err(FetchError::Broken(why)),
-            }
-        }
-    }
-
-    async fn fetch_once(&self, object: &ObjectEvent, rule_set: &RuleSet) -> Result<Audited, FetchError> {
-        let mut body = self.log_bucket.open(object).await?;
-        let mut audit = Audit::new(rule_set, self.log(object), Encoding::Gzip, self.config.max_unpacked);
-        loop {
-            let next = tokio::time::timeout(STALL, body.next());
-            let next = next.await.map_err(|_| FetchError::Broken(format!("nothing came for {} s", STALL.as_secs())))?;
-            match next? {
-                // After most damage the body is read to its end: if it breaks off, it is not what is stored. That it is too
-                // much is certain at once, and what is left may be very much more.
-                Some(bytes) if !audit.push(&bytes) && audit.is_excess() => return Ok(audit.finish()),
-                Some(_) => {}
-                None => return Ok(audit.finish()),
-            }
         }
     }
 
@@ -509,101 +342,11 @@ impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Send + Sync + 's
     }
 }
 
-/// What people are told of: the worst findings, without their records, and how many more there are.
-#[derive(Default)]
-struct Told {
-    worst: Vec<Finding>,
-    more: usize,
-    /// The notices that brought them; none for what no notification brought.
-    notices: HashSet<Option<usize>>,
-}
-
-impl Told {
-    fn add(&mut self, notice: Option<usize>, mut finding: Finding) {
-        finding.forget_records();
-        self.notices.insert(notice);
-        self.worst.push(finding);
-        // The worst first, and of equals the first that came.
-        self.worst.sort_by_key(|finding| std::cmp::Reverse(finding.severity_id()));
-        self.more += self.worst.len().saturating_sub(MOST_TOLD);
-        self.worst.truncate(MOST_TOLD);
-    }
-}
-
-impl Notice {
-    fn problems(&self) -> Vec<String> {
-        self.errors.iter().map(ToString::to_string).collect()
-    }
-}
-
 /// The time that an invocation has until its deadline. Lambda never wakes a function too late: a runtime that seems to, as
 /// cargo-lambda's does with a deadline in 1970, knows none, and there is as much time as Lambda ever gives.
 #[must_use]
 pub fn time_left(deadline: SystemTime, now: SystemTime) -> Duration {
     deadline.duration_since(now).unwrap_or(Duration::from_secs(900))
-}
-
-/// Closes the books of an invocation.
-fn end(
-    from_queue: bool,
-    notices: &[Notice],
-    failures: Vec<Vec<String>>,
-    logs: Vec<LogEnd>,
-    mut ledger: Ledger,
-    rule_set: &str,
-) -> Invocation {
-    for sum in ledger.imbalances() {
-        error!(sum, "the ledger does not balance: this is a defect of bedrock-audit");
-    }
-    ledger.items_failed = failures.iter().filter(|problems| !problems.is_empty()).count() as u64;
-    for problem in failures.iter().flatten() {
-        error!(problem, "a notification is given back");
-    }
-    let answer = answer(from_queue, notices, failures.clone(), &ledger);
-    Invocation { answer, ledger, rule_set: rule_set.to_owned(), logs, problems: failures }
-}
-
-/// What Lambda is told: from a queue, which messages to bring again; otherwise an error brings the whole event again.
-fn answer(from_queue: bool, notices: &[Notice], failures: Vec<Vec<String>>, ledger: &Ledger) -> Result<Value, Failed> {
-    let failed: Vec<(Option<&String>, Vec<String>)> = notices
-        .iter()
-        .zip(failures)
-        .filter(|(_, problems)| !problems.is_empty())
-        .map(|(notice, problems)| (notice.message_id.as_ref(), problems))
-        .collect();
-    let all_named = failed.iter().all(|(id, _)| id.is_some());
-    let problems = || {
-        let mut problems: Vec<String> = failed.iter().flat_map(|(_, problems)| problems.clone()).collect();
-        let more = problems.len().saturating_sub(MOST_PROBLEMS);
-        problems.truncate(MOST_PROBLEMS);
-        problems.extend((more > 0).then(|| format!("and {more} more")));
-        Failed(problems)
-    };
-    let value = if from_queue && all_named {
-        let ids = failed.iter().filter_map(|(id, _)| id.map(|id| id.to_owned()));
-        serde_json::to_value(notification::give_back(ids))
-    } else if failed.is_empty() {
-        serde_json::to_value(ledger)
-    } else {
-        // A message without an id cannot be named, so all of them come again.
-        return Err(problems());
-    };
-    value.map_err(|error| Failed(vec![format!("the answer could not be written: {error}")]))
-}
-
-/// One line for each delivered log. No content of any record is in it.
-fn log_line(object: &ObjectEvent, end: &End, audited: Option<&Audited>, findings: usize, rule_set: &str) {
-    let (bucket, key) = (object.bucket.as_str(), object.key.as_str());
-    if let End::Skipped(folder) = end {
-        return debug!(bucket, key, folder, "skipped");
-    }
-    let end = end.word();
-    let records = audited.map_or(0, |audited| audited.records.total);
-    let matched = audited.map_or(0, |audited| audited.records.matched);
-    let excepted: u64 = audited.map_or(0, |audited| audited.excepted.values().sum());
-    let would_be_excepted: u64 = audited.map_or(0, |audited| audited.exceptions_shadowed.values().sum());
-    let bytes = audited.map_or(0, |audited| audited.unpacked);
-    info!(bucket, key, end, records, matched, findings, excepted, would_be_excepted, bytes, rule_set, "delivered log");
 }
 
 #[cfg(test)]
