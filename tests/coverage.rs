@@ -1,10 +1,11 @@
 //! Coverage: every operation of Bedrock is watched or excused, the catalogue names who watches it, and what others publish has
-//! its equal here. `docs/coverage.md` is computed from the same.
+//! its equal here. `docs/coverage.md` is computed from the same. Names outside Bedrock are confirmed.
 //!
 //! A rule watches an operation if it names it and fires on it: on a record of its own proof in which nothing but the name and
 //! the caller were changed. A rule that fires on any name whatever, or not on a plain caller, is about something else (root,
 //! say, or a network) and watches none.
 
+mod names;
 mod page;
 mod published;
 mod selectors;
