@@ -578,6 +578,28 @@ fn an_alert_answers_what_a_person_asks() {
     }
 }
 
+/// Also of a call that the rule's own references are not about, and once where they are.
+#[test]
+fn a_finding_links_to_the_documentation_of_the_operation() {
+    let root = json!({"type": "Root", "principalId": "111122223333", "arn": "arn:aws:iam::111122223333:root"});
+    let change = json!({"eventName": "ListFoundationModels", "requestParameters": null, "userIdentity": root});
+    let pages = |change: &Value| {
+        let audited = found(&[delete_guardrail(1, change)]);
+        let finding = only(&audited);
+        let (mail, ocsf) = (Alert::of(&[finding], 0).unwrap().body, finding.ocsf());
+        let page = ocsf["unmapped"]["documentation"].as_str().unwrap().to_owned();
+        assert_eq!(ocsf["remediation"]["references"][0], json!(page));
+        assert!(mail.contains(&format!("Read more       {page}\n")) && mail.matches(&page).count() == 1, "{mail}");
+        assert_eq!(SCHEMA.violations(&ocsf), Vec::<String>::new());
+        page
+    };
+    let reference = "https://docs.aws.amazon.com/bedrock/latest/APIReference/";
+    assert_eq!(pages(&change), format!("{reference}API_ListFoundationModels.html"));
+    assert_eq!(pages(&json!({})), format!("{reference}API_DeleteGuardrail.html"));
+    let unknown = found(&[delete_guardrail(1, &json!({"eventName": "DeleteEverything"}))]);
+    assert_eq!(only(&unknown).ocsf()["unmapped"]["documentation"], Value::Null);
+}
+
 #[test]
 fn a_link_leads_to_the_console_of_the_partition_and_nowhere_else() {
     let link = |change: Value| only(&found(&[delete_guardrail(1, &change)])).console_link();

@@ -59,7 +59,7 @@ fn pack(text: &str) -> Option<Packed> {
     }
 }
 
-/// `{source: {name: {"class": ..., "required": [...]}}}` of a catalogue that `src/catalogue.rs` explains. A row that is not in
+/// `{source: {name: {"class": ..., "required": [...], "page": ...}}}` of a catalogue that `src/catalogue.rs` explains. A row that is not in
 /// order, or has no class, stops the build: so none is there twice, and none is unclassified.
 fn operations(csv: &str) -> Result<BTreeMap<&str, BTreeMap<&str, Value>>, String> {
     let mut operations: BTreeMap<&str, BTreeMap<&str, Value>> = BTreeMap::new();
@@ -67,7 +67,7 @@ fn operations(csv: &str) -> Result<BTreeMap<&str, BTreeMap<&str, Value>>, String
     for (number, row) in csv.lines().enumerate().skip(1) {
         let wrong = |what: &str| format!("data/operations.csv, line {}: {what}", number + 1);
         let cells: Vec<&str> = row.split(',').collect();
-        let [source, name, _, _, class, _, _, required, ..] = cells.as_slice() else {
+        let [source, name, _, _, class, _, _, required, _, _, page, ..] = cells.as_slice() else {
             return Err(wrong("cells are missing"));
         };
         if before >= (*source, *name) {
@@ -77,7 +77,8 @@ fn operations(csv: &str) -> Result<BTreeMap<&str, BTreeMap<&str, Value>>, String
             return Err(wrong("its class is read, invoke, write, tag or credential"));
         }
         let required: Vec<&str> = required.split_whitespace().collect();
-        operations.entry(source).or_default().insert(name, json!({"class": class, "required": required}));
+        let operation = json!({"class": class, "required": required, "page": page});
+        operations.entry(source).or_default().insert(name, operation);
         before = (*source, *name);
     }
     Ok(operations)

@@ -29,12 +29,28 @@ EVENT_SOURCES = {
 }
 
 
+# Where AWS documents a service's operations, below https://docs.aws.amazon.com/: what stands before the name.
+PAGES = {
+    "agent-registry": "agent-registry/latest/APIReference/API_",
+    "agent-registry-control": "agent-registry-control/latest/APIReference/API_",
+    "bedrock": "bedrock/latest/APIReference/API_",
+    "bedrock-agent": "bedrock/latest/APIReference/API_agent_",
+    "bedrock-agent-runtime": "bedrock/latest/APIReference/API_agent-runtime_",
+    "bedrock-agentcore": "bedrock-agentcore/latest/APIReference/API_",
+    "bedrock-agentcore-control": "bedrock-agentcore-control/latest/APIReference/API_",
+    "bedrock-data-automation": "bedrock/latest/APIReference/API_data-automation_",
+    "bedrock-data-automation-runtime": "bedrock/latest/APIReference/API_data-automation-runtime_",
+    "bedrock-runtime": "bedrock/latest/APIReference/API_runtime_",
+}
+
+
 class Published(NamedTuple):
-    """What the models say of an operation."""
+    """What the models say of an operation: words, in no order."""
 
     required: frozenset
     optional: frozenset
     sensitive: frozenset
+    page: frozenset
 
 
 def published(models):
@@ -46,14 +62,16 @@ def published(models):
             members = request.members if request else {}
             required = frozenset(request.required_members if request else ())
             sensitive = frozenset(member for member, shape in members.items() if shape.metadata.get("sensitive"))
-            operation = Published(required, frozenset(members) - required, sensitive)
+            page = frozenset([f"{PAGES[service]}{name}.html"])
+            operation = Published(required, frozenset(members) - required, sensitive, page)
             key = (EVENT_SOURCES[service], name)
             if key in found:
-                # A record does not say which of the services it was: required is what all of them require.
+                # A record does not say which of the services it was: required is what all of them require. The page of the first,
+                # Bedrock's own where it has one, stands for all.
                 other = found[key]
                 required = other.required & operation.required
                 optional = (other.required | other.optional | operation.required | operation.optional) - required
-                operation = Published(required, optional, other.sensitive | operation.sensitive)
+                operation = Published(required, optional, other.sensitive | operation.sensitive, other.page)
             found[key] = operation
     return found
 
@@ -82,9 +100,9 @@ def differences(rows, found):
             said.append(f"changed: {name} is in the SDK now, and its basis is {row['basis']}")
         for column, now in operation._asdict().items():
             before = set(row[column].split())
-            words = [f"+{member}" for member in sorted(now - before)] + [f"-{member}" for member in sorted(before - now)]
+            words = [f"+{word}" for word in sorted(now - before)] + [f"-{word}" for word in sorted(before - now)]
             if words:
-                said.append(f"changed: {name}, {column} members {' '.join(words)}")
+                said.append(f"changed: {name}, {column} {' '.join(words)}")
     return said
 
 

@@ -8,7 +8,7 @@ use std::fmt;
 pub const TEXT: &str = include_str!("../data/operations.csv");
 
 /// The names of its columns, in their order.
-pub const COLUMNS: [&str; 12] = [
+pub const COLUMNS: [&str; 13] = [
     "event_source",
     "event_name",
     "basis",
@@ -19,6 +19,7 @@ pub const COLUMNS: [&str; 12] = [
     "required",
     "optional",
     "sensitive",
+    "page",
     "if_unwatched",
     "watched_by",
 ];
@@ -127,6 +128,8 @@ pub struct Entry {
     pub optional: Vec<&'static str>,
     /// Members that the SDK's model says are secret: CloudTrail hides these at least.
     pub sensitive: Vec<&'static str>,
+    /// Where AWS documents it, below `https://docs.aws.amazon.com/`.
+    pub page: Option<&'static str>,
     /// Why it may go without a rule, of [`EXCUSES`]; without it, it must be watched.
     pub if_unwatched: Option<&'static str>,
     /// The rules that watch it, as `FAMILY/NAME`: written by `make docs`, never by hand.
@@ -172,6 +175,7 @@ fn entry(row: &'static str, line: usize) -> Result<Entry, String> {
         required,
         optional,
         sensitive,
+        page,
         if_unwatched,
         watched_by,
     ] = cells.as_slice()
@@ -202,6 +206,7 @@ fn entry(row: &'static str, line: usize) -> Result<Entry, String> {
         optional: optional.split_whitespace().collect(),
         required: required.split_whitespace().collect(),
         sensitive: sensitive.split_whitespace().collect(),
+        page: (!page.is_empty()).then_some(*page),
         if_unwatched: (!if_unwatched.is_empty()).then_some(*if_unwatched),
         watched_by: watched_by.split_whitespace().collect(),
     })
@@ -235,7 +240,7 @@ mod tests {
     use super::*;
     use crate::operations::Operations;
 
-    const HEADER: &str = "event_source,event_name,basis,plane,class,touches,recorded,required,optional,sensitive,if_unwatched,watched_by\n";
+    const HEADER: &str = "event_source,event_name,basis,plane,class,touches,recorded,required,optional,sensitive,page,if_unwatched,watched_by\n";
 
     #[test]
     fn every_operation_is_classified() {
@@ -265,13 +270,13 @@ mod tests {
     #[test]
     fn a_row_that_nobody_finished_is_refused() {
         for (row, expected) in [
-            ("a,B,sdk,control,?,agent,management,,,,,", "class is one of read, invoke"),
-            ("a,B,sdk,,write,agent,management,,,,,", "plane is one of control, runtime"),
-            ("a,B,sdk,control,write,,management,,,,,", "what it touches"),
-            ("a,B,sdk,control,write,agent,,,,,,", "how it is recorded"),
-            ("a,B,sdk,control,write,agents,management,,,,,", "touches is one of agent, "),
-            ("a,B,sdk,control,write,agent,sometimes,,,,,", "recorded is management, "),
-            ("a,B,sdk,control,write,agent,management,,,,because,", "if_unwatched is one of read-only, "),
+            ("a,B,sdk,control,?,agent,management,,,,,,", "class is one of read, invoke"),
+            ("a,B,sdk,,write,agent,management,,,,,,", "plane is one of control, runtime"),
+            ("a,B,sdk,control,write,,management,,,,,,", "what it touches"),
+            ("a,B,sdk,control,write,agent,,,,,,,", "how it is recorded"),
+            ("a,B,sdk,control,write,agents,management,,,,,,", "touches is one of agent, "),
+            ("a,B,sdk,control,write,agent,sometimes,,,,,,", "recorded is management, "),
+            ("a,B,sdk,control,write,agent,management,,,,,because,", "if_unwatched is one of read-only, "),
             ("a,B,sdk,control,write,agent,management", "7 cells"),
         ] {
             let wrong = read(format!("{HEADER}{row}\n").leak()).unwrap_err();

@@ -23,6 +23,7 @@
 pub mod audit;
 pub mod catalogue;
 pub mod delivered_log;
+mod documentation;
 pub mod finding;
 mod ids;
 pub mod ledger;

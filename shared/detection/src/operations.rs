@@ -28,6 +28,8 @@ pub struct Operation {
     /// The top-level members without which a call is refused: one that is missing from a record was hidden. Where several
     /// services share an event source and a name, those that all of them require.
     pub required: Vec<String>,
+    /// Where AWS documents it, below `https://docs.aws.amazon.com/`; empty where it does not.
+    pub page: String,
 }
 
 /// The known operations of Amazon Bedrock by event source and event name: what a record is judged by, out of the

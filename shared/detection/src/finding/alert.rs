@@ -17,6 +17,8 @@ const MOST_BODY: usize = 200 * 1024;
 const MOST_DESCRIPTION: usize = 7_900;
 /// Values of a request that a mail tells.
 const MOST_ASKED: usize = 10;
+/// Pages that a mail names: the operation's own, and three of the rule's.
+const MOST_PAGES: usize = 4;
 /// The most characters of one value from a record.
 const MOST_VALUE: usize = 300;
 
@@ -205,7 +207,7 @@ fn tell(finding: &Finding, body: &mut String) {
     if let Some(link) = finding.console_link() {
         line("", &link);
     }
-    for (at, page) in finding.about.references.iter().take(3).enumerate() {
+    for (at, page) in finding.pages().take(MOST_PAGES).enumerate() {
         line(if at == 0 { "Read more" } else { "" }, &safe(page));
     }
     line("Reproduce", &reproduce(finding));

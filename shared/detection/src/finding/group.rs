@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Confidence, Details, Finding, Log, Matched, Tally, severity_of};
 use crate::{
-    ids,
+    documentation, ids,
     record::{Actor, Outcome, Record, Resource},
     rules::{RuleRef, RuleSet, Stage, severity_id},
 };
@@ -293,6 +293,7 @@ impl Group {
             asked,
             not_visible: BTreeMap::new(),
             related: Vec::new(),
+            documentation: None,
         };
         Self {
             matched,
@@ -360,6 +361,8 @@ impl Group {
             rule_set.rule(*rule, *overridden).map(|rule| Arc::clone(&rule.about))
         };
         self.matched.related = self.related.iter().filter_map(about_of).collect();
+        let (source, name) = (&self.matched.event_source, &self.matched.event_name);
+        self.matched.documentation = documentation::page(rule_set.operations(), source, name);
         // How many parts the key has is hashed with them, so that none of them can be taken for a record.
         let size = key.parts.len().to_string();
         let of_key = || {

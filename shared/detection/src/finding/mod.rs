@@ -126,6 +126,8 @@ pub struct Matched {
     pub not_visible: BTreeMap<String, &'static str>,
     /// Lesser rules of the same family that matched some of the records too.
     pub related: Vec<Arc<About>>,
+    /// Where AWS documents the operation.
+    pub documentation: Option<String>,
 }
 
 impl Matched {
@@ -254,6 +256,13 @@ impl Finding {
             _ => "console.aws.amazon.com",
         };
         Some(format!("https://{region}.{console}/cloudtrailv2/home?region={region}#/events/{id}"))
+    }
+
+    /// Pages to read: AWS's about the operation, then those that the rule names.
+    pub fn pages(&self) -> impl Iterator<Item = &str> {
+        let documentation = self.matched().and_then(|matched| matched.documentation.as_deref());
+        let named = self.about.references.iter().map(String::as_str);
+        documentation.into_iter().chain(named.filter(move |page| Some(*page) != documentation))
     }
 
     /// One sentence: what, who, where, how often.

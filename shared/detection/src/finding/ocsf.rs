@@ -138,7 +138,7 @@ impl Finding {
         if let Some(last) = last {
             members.insert("end_time".to_owned(), json!(last));
         }
-        if let Some(remediation) = remediation(&self.about) {
+        if let Some(remediation) = self.remediation() {
             members.insert("remediation".to_owned(), remediation);
         }
         match &self.details {
@@ -204,6 +204,18 @@ impl Finding {
         info
     }
 
+    /// What to do, and what to read about it: AWS's page about the operation first.
+    fn remediation(&self) -> Option<Value> {
+        let references: Vec<&str> = self.pages().collect();
+        let steps = self.about.respond.iter().enumerate().map(|(at, step)| format!("{}. {step}", at + 1));
+        let steps: Vec<String> = steps.collect();
+        if steps.is_empty() && references.is_empty() {
+            return None;
+        }
+        let desc = if steps.is_empty() { "See the references.".to_owned() } else { steps.join("\n") };
+        Some(json!({"desc": desc, "references": references}))
+    }
+
     fn cloud(&self) -> Value {
         let mut cloud = Map::new();
         cloud.insert("provider".to_owned(), json!("AWS"));
@@ -231,6 +243,9 @@ impl Finding {
         });
         if let (Details::Records(matched), Value::Object(members)) = (&self.details, &mut unmapped) {
             members.insert("fields_not_visible".to_owned(), json!(matched.not_visible.keys().collect::<Vec<_>>()));
+            if let Some(page) = &matched.documentation {
+                members.insert("documentation".to_owned(), json!(page));
+            }
             members.insert("why_not_visible".to_owned(), json!(matched.not_visible));
             let asked = matched.asked.iter().map(|asked| json!({"path": asked.path, "value": asked.value}));
             members.insert("asked".to_owned(), asked.collect());
@@ -260,15 +275,6 @@ fn analytic(about: &About) -> Value {
         members.insert("version".to_owned(), json!(version));
     }
     analytic
-}
-
-fn remediation(about: &About) -> Option<Value> {
-    if about.respond.is_empty() && about.references.is_empty() {
-        return None;
-    }
-    let steps: Vec<String> = about.respond.iter().enumerate().map(|(at, step)| format!("{}. {step}", at + 1)).collect();
-    let desc = if steps.is_empty() { "See the references.".to_owned() } else { steps.join("\n") };
-    Some(json!({"desc": desc, "references": about.references}))
 }
 
 /// A technique of ATT&CK (`attack.t1562.001`) or ATLAS (`atlas.aml.t0024.001`). ATT&CK's tactics are left to it: version 19
