@@ -79,6 +79,53 @@ fn every_built_in_rule_says_all_that_a_finding_needs() {
     }
 }
 
+/// An attempt is an attempt: what a rule says of a call that was refused or failed is proven, too.
+#[test]
+fn every_built_in_rule_is_proven_on_a_call_that_did_not_succeed() {
+    for path in rule_files() {
+        let proof = fs::read_to_string(path.with_extension("proof.json")).unwrap();
+        let proof = Proof::parse(&proof).unwrap();
+        assert!(proof.matching().any(|(case, _)| case.outcome != "success"), "{}", path.display());
+    }
+}
+
+/// Records of one call differ in these, AWS's own examples among them.
+#[test]
+fn no_built_in_rule_relies_on_how_cloudtrail_files_a_record() {
+    for rule in BUILTIN.rules() {
+        let filed = |field: &&String| ["readOnly", "eventCategory", "managementEvent"].contains(&field.as_str());
+        assert_eq!(rule.fields.iter().find(filed), None, "{}", rule.path);
+    }
+}
+
+/// ATT&CK 19 gave T1562 and what is below it new numbers. Half of all tools know only the one or the other.
+#[test]
+fn a_technique_of_two_numbers_is_named_by_both() {
+    for rule in BUILTIN.rules() {
+        let has = |number: &str| rule.about.tags.iter().any(|tag| tag.starts_with(&format!("attack.{number}")));
+        assert_eq!(has("t1562"), has("t1685"), "{}: {:?}", rule.path, rule.about.tags);
+    }
+}
+
+/// `KEY` in a step becomes the id of the caller's access key. Deleting an object of that name would help nobody.
+#[test]
+fn a_step_says_key_for_an_access_key_alone() {
+    for rule in BUILTIN.rules() {
+        for step in &rule.about.respond {
+            for (at, _) in step.match_indices("KEY") {
+                let (before, after) = (&step[..at], &step[at + 3..]);
+                let in_a_word = before.ends_with('_') || after.starts_with('_');
+                let of_access_key = ["--access-key-id ", "AttributeKey=AccessKeyId,AttributeValue="];
+                assert!(
+                    in_a_word || of_access_key.iter().any(|place| before.ends_with(place)),
+                    "{}: {step}",
+                    rule.path
+                );
+            }
+        }
+    }
+}
+
 /// A proof that cannot fail proves nothing: a case that is wrong must be told.
 #[test]
 fn a_wrong_proof_is_told() {
