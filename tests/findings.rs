@@ -11,13 +11,14 @@ use std::{
 use detection::{
     audit::Audited,
     finding::{Alert, ChatNotice, Finding, Form},
+    rules::{Origin, RuleFile, RuleSet},
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::{
     ocsf_schema::OcsfSchema,
-    samples::{BUCKET, audit, delete_guardrail, document, files, key, ordinary, repository},
+    samples::{BUCKET, audit, audit_with, delete_guardrail, document, files, key, ordinary, repository},
 };
 
 static SCHEMA: LazyLock<OcsfSchema> = LazyLock::new(OcsfSchema::load);
@@ -624,6 +625,57 @@ fn commands_are_filled_in_only_with_what_is_harmless() {
     let audited = found(&[delete_guardrail(1, &hostile)]);
     let body = Alert::of(&[only(&audited)], 0).unwrap().body;
     assert!(body.contains("--region REGION --lookup-attributes AttributeKey=AccessKeyId,AttributeValue=KEY"), "{body}");
+}
+
+/// A rule says what happens when the call succeeds. Whoever reads at night that something is gone must not believe it of a
+/// call that was refused.
+#[test]
+fn an_alert_of_an_attempt_does_not_say_that_it_was_done() {
+    let why = |change: Value| {
+        let audited = found(&[delete_guardrail(1, &change)]);
+        let body = Alert::of(&[only(&audited)], 0).unwrap().body;
+        body.lines().find(|line| line.starts_with("Why it matters")).unwrap().to_owned()
+    };
+    let start = "Why it matters  ";
+    assert!(why(json!({})).starts_with(&format!("{start}Somebody deleted an Amazon Bedrock guardrail")));
+    let denied = why(json!({"errorCode": "AccessDenied"}));
+    let refused = "It was tried and refused. Had it succeeded: Somebody deleted an Amazon Bedrock guardrail";
+    assert!(denied.starts_with(&format!("{start}{refused}")), "{denied}");
+    let failed = why(json!({"errorCode": "ConflictException"}));
+    assert!(failed.starts_with(&format!("{start}It was tried and failed. Had it succeeded: ")), "{failed}");
+    // A rule about refusals says what they mean.
+    let of_model =
+        json!({"eventName": "InvokeModel", "errorCode": "AccessDenied", "requestParameters": {"modelId": "x.y"}});
+    assert!(why(of_model).starts_with(&format!("{start}Somebody")));
+}
+
+/// A title that is too long is cut, and not what comes after it.
+#[test]
+fn a_subject_says_what_became_of_it_however_long_the_title_is() {
+    let long = "Somebody did something to a guardrail that takes very many words to say in one title";
+    let rule = format!(
+        "title: {long}\nlevel: high\nlogsource: {{product: aws, service: cloudtrail}}\ndetection:\n  selection:\n    \
+         eventName: DeleteGuardrail\n  condition: selection\n"
+    );
+    let file = RuleFile { path: "mine.yml".to_owned(), text: rule, origin: Origin::Outside };
+    let rules = RuleSet::load_only([file]).rule_set;
+    let audited =
+        audit_with(&rules, &document(&[delete_guardrail(1, &json!({"errorCode": "AccessDenied"}))]), &key("x"));
+    let subject = Alert::of(&[only(&audited)], 0).unwrap().subject;
+    assert_eq!(subject, "[bedrock-audit] High: Somebody did something to a guardrail that... (denied) in 111122223333");
+    assert!(subject.len() < 100);
+}
+
+#[test]
+fn the_actor_in_words_says_that_an_api_key_was_used() {
+    let words = |change: Value| {
+        let audited = found(&[delete_guardrail(1, &change)]);
+        audited.findings[0].matched().unwrap().actor.in_words()
+    };
+    let user = json!({"type": "IAMUser", "userName": "BedrockAPIKey-ex4m", "arn": "arn:aws:iam::111122223333:user/BedrockAPIKey-ex4m", "accessKeyId": null, "sessionContext": null});
+    let change = json!({"userIdentity": user, "additionalEventData": {"callWithBearerToken": true}});
+    assert_eq!(words(change), "IAM user BedrockAPIKey-ex4m, with an API key");
+    assert!(!words(json!({"additionalEventData": {"callWithBearerToken": false}})).contains("API key"));
 }
 
 #[test]

@@ -142,6 +142,7 @@ pub fn about_file(
         false_positives: Vec::new(),
         respond: words.respond.iter().map(|step| (*step).to_owned()).collect(),
         version: None,
+        asks_outcome: false,
         stage: Stage::Live,
     };
     let bucket = log.bucket.as_deref().unwrap_or_default();

@@ -5,7 +5,10 @@ use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{Confidence, Details, FileProblem, Finding, Matched, ocsf::outcome_in_words};
-use crate::{record::Asked, text};
+use crate::{
+    record::{Asked, Outcome},
+    text,
+};
 
 /// Findings that one alert tells in full; the others are counted, and are in the findings topic.
 pub const MOST_TOLD: usize = 10;
@@ -121,11 +124,20 @@ fn worst_first<'a>(findings: &[&'a Finding]) -> Vec<&'a Finding> {
 fn subject(worst: &Finding, count: usize) -> String {
     let place = worst.account.as_deref().map_or(String::new(), |account| format!(" in {}", text::ascii(account, 20)));
     let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
-    let end = format!("{place}{more}");
-    let title = format!("[bedrock-audit] {}: {}", worst.severity_name(), worst.title());
-    // The end is kept whole: it says whose account it is and that there is more.
-    let room = MOST_SUBJECT.saturating_sub(end.chars().count());
-    text::ascii(&format!("{}{end}", text::ascii(&title, room)), MOST_SUBJECT)
+    let outcome = match worst.outcome {
+        Outcome::NotApplicable => String::new(),
+        outcome => format!(" ({})", outcome.as_str()),
+    };
+    let (start, end) = (format!("[bedrock-audit] {}: ", worst.severity_name()), format!("{outcome}{place}{more}"));
+    // The end is kept whole: it says what became of it, whose account it is, and that there is more.
+    let room = MOST_SUBJECT.saturating_sub(start.len() + end.len());
+    let mut title = text::ascii(&worst.about.title, MOST_SUBJECT);
+    if title.len() > room {
+        title.truncate(room.saturating_sub(3));
+        title.truncate(title.trim_end().rfind(' ').unwrap_or(title.len()));
+        title.push_str("...");
+    }
+    text::ascii(&format!("{start}{title}{end}"), MOST_SUBJECT)
 }
 
 fn tell(finding: &Finding, body: &mut String) {
@@ -136,7 +148,7 @@ fn tell(finding: &Finding, body: &mut String) {
     line("Finding", &format!("[{}] {}", finding.severity_name().to_uppercase(), safe(&finding.title())));
     if !finding.about.description.is_empty() {
         let why: Vec<&str> = finding.about.description.split_whitespace().collect();
-        line("Why it matters", &text::neutral(&why.join(" "), 600));
+        line("Why it matters", &text::neutral(&format!("{}{}", only_tried(finding), why.join(" ")), 700));
     }
     match &finding.details {
         Details::File(problem) => line("What happened", &safe(problem)),
@@ -154,7 +166,9 @@ fn tell(finding: &Finding, body: &mut String) {
                 line("", &safe(&format!("{}: {}", resource.kind, resource.uid)));
             }
             // What the call was about has been told.
-            let told = |asked: &&Asked| matched.resources.counts.keys().any(|resource| resource.uid == asked.value);
+            let told = |asked: &&Asked| {
+                asked.value.is_empty() || matched.resources.counts.keys().any(|resource| resource.uid == asked.value)
+            };
             for (at, asked) in matched.asked.iter().filter(|asked| !told(asked)).take(MOST_ASKED).enumerate() {
                 let asked = format!("{}: {}", text::neutral(&asked.path, 120), text::neutral(&asked.value, 160));
                 line(if at == 0 { "Asked for" } else { "" }, &asked);
@@ -215,6 +229,16 @@ fn tell(finding: &Finding, body: &mut String) {
     body.push('\n');
 }
 
+/// What stands before a description of what did not happen.
+fn only_tried(finding: &Finding) -> &'static str {
+    let writes = finding.matched().is_some_and(|matched| matched.writes);
+    match finding.outcome {
+        Outcome::Denied if writes && !finding.about.asks_outcome => "It was tried and refused. Had it succeeded: ",
+        Outcome::Failed if writes && !finding.about.asks_outcome => "It was tried and failed. Had it succeeded: ",
+        _ => "",
+    }
+}
+
 /// The fields that are not visible, each with the reason.
 fn not_visible(matched: &Matched) -> String {
     let fields = matched.not_visible.iter().map(|(field, why)| format!("{field} ({why})"));
@@ -251,7 +275,8 @@ fn filled_in(step: &str, finding: &Finding) -> String {
     let mut rest = step;
     while let Some(start) = rest.find(|c: char| c.is_ascii_alphanumeric()) {
         let (before, from) = rest.split_at(start);
-        let (name, after) = from.split_at(from.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(from.len()));
+        let end = from.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(from.len());
+        let (name, after) = from.split_at(end);
         filled.push_str(before);
         filled.push_str(word(name).as_deref().unwrap_or(name));
         rest = after;

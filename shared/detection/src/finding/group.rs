@@ -135,6 +135,7 @@ impl<'r> Groups<'r> {
                 .push((severity_id(severity_of(rule, outcome)), fired));
         }
         let actor = Actor::of(record);
+        let writes = self.writes(record);
         for mut of_family in families.into_values() {
             of_family.sort_by_key(|(severity, fired)| (std::cmp::Reverse(*severity), fired.rule));
             let mut of_family = of_family.into_iter().map(|(_, fired)| fired);
@@ -148,7 +149,7 @@ impl<'r> Groups<'r> {
             let key = self.key(first, record, &actor, outcome);
             let key = self.folded(key);
             let actor = if key.is_of_several() { several() } else { actor.clone() };
-            let group = self.groups.entry(key).or_insert_with(|| Group::new(record, actor, &mut self.left));
+            let group = self.groups.entry(key).or_insert_with(|| Group::new(record, actor, writes, &mut self.left));
             group.add(record, bytes, first, &mut self.left);
             group.related.extend(lesser.iter().map(|fired| (fired.rule, fired.overridden)));
         }
@@ -183,6 +184,10 @@ impl<'r> Groups<'r> {
         story
     }
 
+    fn writes(&self, record: &Record<'_>) -> bool {
+        self.rule_set.operations().writes(record.event_source(), record.event_name(), record.read_only())
+    }
+
     fn key(&self, fired: &Fired, record: &Record<'_>, actor: &Actor, outcome: Outcome) -> Key {
         let (rule, overridden) = (fired.rule, fired.overridden);
         // One finding for each operation that nobody knows and account, whoever calls it.
@@ -203,9 +208,8 @@ impl<'r> Groups<'r> {
         .map(part)
         .to_vec();
         // Two deleted guardrails are two findings; five thousand denied invocations are one.
-        let operations = self.rule_set.operations();
         let mut targets = Vec::new();
-        if operations.writes(record.event_source(), record.event_name(), record.read_only()) {
+        if self.writes(record) {
             targets.extend(record.targets().into_iter().map(|target| target.uid));
         }
         for field in self.rule_set.rule(rule, overridden).into_iter().flat_map(|rule| &rule.group_by) {
@@ -267,7 +271,7 @@ fn several() -> Actor {
 }
 
 impl Group {
-    fn new(record: &Record<'_>, actor: Actor, left: &mut Left) -> Self {
+    fn new(record: &Record<'_>, actor: Actor, writes: bool, left: &mut Left) -> Self {
         let mut asked = record.asked();
         let size: usize = asked.iter().map(|asked| asked.path.len() + asked.value.len()).sum();
         match left.records.checked_sub(size) {
@@ -293,6 +297,7 @@ impl Group {
             asked,
             not_visible: BTreeMap::new(),
             related: Vec::new(),
+            writes,
             documentation: None,
         };
         Self {

@@ -126,6 +126,8 @@ pub struct Matched {
     pub not_visible: BTreeMap<String, &'static str>,
     /// Lesser rules of the same family that matched some of the records too.
     pub related: Vec<Arc<About>>,
+    /// Whether such a call changes something or hands out a credential.
+    pub writes: bool,
     /// Where AWS documents the operation.
     pub documentation: Option<String>,
 }

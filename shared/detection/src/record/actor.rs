@@ -30,6 +30,8 @@ pub struct Actor {
     pub mfa: Option<bool>,
     /// Whether the credentials came from the console.
     pub from_console: bool,
+    /// Whether the caller was known by an API key, which is sent as a bearer token. Each service writes it where it likes.
+    pub api_key: bool,
 }
 
 impl Actor {
@@ -83,6 +85,9 @@ impl Actor {
             invoked_by,
             mfa: record.at("userIdentity.sessionContext.attributes.mfaAuthenticated").and_then(boolean),
             from_console: record.at("sessionCredentialFromConsole").and_then(boolean).unwrap_or(false),
+            api_key: ["additionalEventData.callWithBearerToken", "requestParameters.callWithBearerToken"]
+                .iter()
+                .any(|place| record.at(place).and_then(boolean) == Some(true)),
         }
     }
 
@@ -117,6 +122,9 @@ impl Actor {
             Some(true) => words.push_str(", temporary credentials"),
             Some(false) => words.push_str(", long-term access key"),
             None => {}
+        }
+        if self.api_key {
+            words.push_str(", with an API key");
         }
         if self.from_console {
             words.push_str(", from the console");

@@ -289,10 +289,10 @@ fn read(
 
     let level = sigma.level.unwrap_or(Level::Medium);
     // A rule from outside keeps its level; so does one that looks at the outcome itself.
-    let looks_at_outcome = fields.iter().any(|field| {
-        ["errorCode", "errorMessage", "derived.outcome"].contains(&field.as_str())
-            || field.starts_with("responseElements.statusCode")
+    let asks_outcome = fields.iter().any(|field| {
+        ["errorCode", "derived.outcome"].contains(&field.as_str()) || field.starts_with("responseElements.statusCode")
     });
+    let looks_at_outcome = asks_outcome || fields.iter().any(|field| field == "errorMessage");
     let keeps_level = file.origin == Origin::Outside || looks_at_outcome;
     let unsuccessful = if keeps_level { level } else { one_lower(level) };
     let rule = Rule {
@@ -308,6 +308,7 @@ fn read(
             respond: attributes.respond,
             stage: attributes.stage,
             version: sigma.modified.clone().or_else(|| sigma.date.clone()),
+            asks_outcome,
         }),
         origin: file.origin,
         path: file.path.clone(),

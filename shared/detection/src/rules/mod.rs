@@ -67,6 +67,8 @@ pub struct About {
     pub stage: Stage,
     /// The day of the rule's last change (`modified`, else `date`), as written.
     pub version: Option<String>,
+    /// Whether it asks what became of the call. What another says is what happens if the call succeeds.
+    pub asks_outcome: bool,
 }
 
 /// Whether a rule is in force.

@@ -29,6 +29,7 @@ pub(super) fn unknown_operation() -> Rule {
             "Update bedrock-audit, or write a rule for it.".to_owned(),
         ],
         version: None,
+        asks_outcome: false,
     };
     Rule {
         about: Arc::new(about),
