@@ -1,7 +1,6 @@
 //! The operations of Amazon Bedrock: which are known, which write, and which members each must be given. Knows no record.
 
-use std::collections::HashMap;
-
+use rustc_hash::FxHashMap;
 use serde::Deserialize;
 
 /// What an operation does, as far as its API model tells.
@@ -36,7 +35,7 @@ pub struct Operation {
 /// [catalogue](crate::catalogue), which says more of each.
 #[derive(Debug, Default, Deserialize)]
 #[serde(transparent)]
-pub struct Operations(HashMap<String, HashMap<String, Operation>>);
+pub struct Operations(FxHashMap<String, FxHashMap<String, Operation>>);
 
 impl Operations {
     /// Reads the list that is built into this library.
@@ -96,7 +95,7 @@ mod tests {
     #[test]
     fn the_list_is_whole_and_says_what_the_models_say() {
         let operations = Operations::builtin().unwrap();
-        assert_eq!(operations.0.values().map(HashMap::len).sum::<usize>(), 508 + 46);
+        assert_eq!(operations.0.values().map(FxHashMap::len).sum::<usize>(), 508 + 46);
         let delete = operations.get("bedrock.amazonaws.com", "DeleteGuardrail").unwrap();
         assert_eq!(
             (delete.class, delete.required.as_slice()),

@@ -1,13 +1,14 @@
 //! Which rules could match a record: by its eventSource and eventName, else by a text that it must hold. A sound
 //! over-approximation: a rule that allows neither meets every record, and texts are compared with case folded, as Sigma does.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use memchr::memchr;
 use rsigma_parser::{
     ConditionExpr, Detection, DetectionItem, Detections, Modifier, Quantifier, SelectorPattern, SigmaValue, StringPart,
     detection_name_matches,
 };
+use rustc_hash::FxHashMap;
 
 use super::{engine::lower, literals::Literals};
 use crate::delivered_log::Names;
@@ -37,8 +38,8 @@ pub(super) type Only = Option<BTreeSet<String>>;
 /// Every list of rules is of positions, and sorted.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    by_source: HashMap<Box<[u8]>, OfSource>,
-    by_name: HashMap<Box<[u8]>, Vec<usize>>,
+    by_source: FxHashMap<Box<[u8]>, OfSource>,
+    by_name: FxHashMap<Box<[u8]>, Vec<usize>>,
     by_literal: Vec<usize>,
     always: Vec<usize>,
     /// Texts below `userIdentity`, and anywhere.
@@ -57,7 +58,7 @@ struct Searched {
 #[derive(Debug, Default)]
 struct OfSource {
     any_name: Vec<usize>,
-    by_name: HashMap<Box<[u8]>, Vec<usize>>,
+    by_name: FxHashMap<Box<[u8]>, Vec<usize>>,
 }
 
 impl Index {
