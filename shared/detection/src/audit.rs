@@ -63,7 +63,7 @@ impl<'r> Audit<'r> {
     pub fn new(rule_set: &'r RuleSet, log: Log, encoding: Encoding, limit: u64) -> Self {
         Self {
             reader: LogReader::new(
-                Judge::new(rule_set, RuleSet::candidates, |question, rule| question.ask(rule)),
+                Judge::new(rule_set, RuleSet::candidates, RuleSet::read, |question, rule| question.ask(rule)),
                 encoding,
                 limit,
             ),
@@ -99,7 +99,7 @@ pub fn audit_plainly<'a>(rule_set: &RuleSet, log: Log, records: impl IntoIterato
         let rules = rule_set.rules().iter().enumerate();
         rules.filter(|(_, rule)| rule.waits_for.is_none()).map(|(position, _)| position).collect()
     };
-    let mut judge = Judge::new(rule_set, in_force, |question, rule| question.ask_plainly(rule));
+    let mut judge = Judge::new(rule_set, in_force, RuleSet::read_plainly, |question, rule| question.ask_plainly(rule));
     let mut bytes = 0;
     for record in records {
         judge.record(record, None);
@@ -108,11 +108,15 @@ pub fn audit_plainly<'a>(rule_set: &RuleSet, log: Log, records: impl IntoIterato
     judge.finish(log, bytes, None)
 }
 
+/// Reads of a record what a rule set asks for.
+type Read = for<'a> fn(&'a RuleSet, &'a [u8]) -> Result<Question<'a>, serde_json::Error>;
+
 /// Asks the rules about each record.
 struct Judge<'r> {
     rule_set: &'r RuleSet,
     /// The rules to ask about a record with this source and name.
     candidates: fn(&RuleSet, &str, &str) -> Vec<usize>,
+    read: Read,
     ask: fn(&mut Question<'_>, usize) -> Verdict,
     groups: Groups<'r>,
     governed: Governed<'r>,
@@ -139,11 +143,13 @@ impl<'r> Judge<'r> {
     fn new(
         rule_set: &'r RuleSet,
         candidates: fn(&RuleSet, &str, &str) -> Vec<usize>,
+        read: Read,
         ask: fn(&mut Question<'_>, usize) -> Verdict,
     ) -> Self {
         Self {
             rule_set,
             candidates,
+            read,
             ask,
             groups: Groups::new(rule_set),
             governed: Governed::new(rule_set),
@@ -228,7 +234,7 @@ impl<'r> Judge<'r> {
         if candidates.is_empty() && !unknown {
             return Ok(false);
         }
-        let mut question = self.rule_set.read(bytes)?;
+        let mut question = (self.read)(self.rule_set, bytes)?;
         let (mut fired, mut undecided) = (Vec::new(), Vec::new());
         for position in candidates {
             let rule = RuleRef::At(position);

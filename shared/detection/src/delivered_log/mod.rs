@@ -8,6 +8,7 @@ mod splitter;
 mod walk;
 
 pub use key::{ObjectKind, classify};
+pub(crate) use masks::{BLOCK, Masks, OverBlocks, with_masks};
 pub use reader::{Encoding, LogReader};
 pub use splitter::{Damage, MAX_RECORD_BYTES, RecordSink};
 pub use walk::Names;

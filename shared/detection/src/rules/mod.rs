@@ -266,6 +266,12 @@ impl RuleSet {
     pub fn read<'r>(&'r self, record: &'r [u8]) -> Result<Question<'r>, serde_json::Error> {
         Ok(Question { rule_set: self, reading: self.engine.read(record, &self.operations)? })
     }
+
+    /// The same by a parser alone, for tests.
+    #[cfg(feature = "plain")]
+    pub(crate) fn read_plainly<'r>(&'r self, record: &'r [u8]) -> Result<Question<'r>, serde_json::Error> {
+        Ok(Question { rule_set: self, reading: self.engine.read_plainly(record, &self.operations)? })
+    }
 }
 
 /// A record that rules can be asked about.

@@ -7,7 +7,7 @@ use memchr::memmem::Finder;
 use regex::Regex;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::fields::{Field, Scalar};
+use super::values::{Field, Scalar};
 
 /// What a value is held against.
 #[derive(Debug)]

@@ -1,27 +1,35 @@
-//! The few fields that a rule set reads, taken from a record's bytes in one pass: a record is never turned into a document
-//! to be judged. Knows what CloudTrail hides, and nothing of rules.
+//! The few fields that a rule set reads, as a tree over the members of a record. Knows how CloudTrail hides what is there; nothing
+//! of JSON, and nothing of rules.
+//!
+//! A record is never turned into a document to be judged: its fields are taken from its bytes in one pass.
 
-use std::{borrow::Cow, cell::OnceCell, collections::HashMap, fmt};
+use std::collections::HashMap;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
-use smallvec::SmallVec;
-
-use super::{compile::ALL_REGEX_BYTES, lower};
+use super::{
+    compile::ALL_REGEX_BYTES,
+    extract::extract,
+    parse::parse,
+    values::{Scalar, Values},
+};
 use crate::{
     operations::Operations,
-    record::{DERIVED, Derived, Held, is_hidden_literal},
+    record::{DERIVED, Derived},
 };
 
 /// Only what the caller sent and got can be hidden; elsewhere a user may well be called `***`.
 pub(super) const TREES: [&str; 2] = ["requestParameters", "responseElements"];
 
-/// The place of a field in [`Values`].
+/// The member that says, with `true`, that CloudTrail has left out all that stood beside it.
+pub(super) const OMITTED: &str = "omitted";
+
+/// The place of a field among the nodes of [`Fields`], which is its place in [`Values`], too.
 pub(super) type Slot = usize;
 
 /// All fields that a rule set reads, as a tree over the members of a record.
 #[derive(Debug)]
 pub(super) struct Fields {
+    /// The record itself, which is in no slot.
+    root: Node,
     nodes: Vec<Node>,
     slots: HashMap<String, Slot>,
     /// What is not written in a record, and worked out of it when a rule asks.
@@ -35,36 +43,68 @@ pub(super) struct Fields {
 pub(super) struct Source {
     pub(super) field: Derived,
     pub(super) slot: Slot,
-    members: Vec<Member>,
+    pub(super) members: Vec<Member>,
 }
 
 /// A member that a derived field is worked out of.
 #[derive(Debug)]
-struct Member {
-    path: &'static str,
+pub(super) struct Member {
+    pub(super) path: &'static str,
     /// The nodes on the way to it.
-    way: Vec<usize>,
-    slot: Slot,
+    pub(super) way: Vec<Slot>,
+    pub(super) slot: Slot,
 }
 
+/// A member that some field leads to or through, or a derived field.
 #[derive(Debug, Default)]
-struct Node {
-    /// Few, and asked for every member of every record: comparing beats hashing.
-    children: Vec<(String, usize)>,
-    slot: Option<Slot>,
+pub(super) struct Node {
+    pub(super) slot: Slot,
+    children: Children,
+    /// A rule reads what stands here, and not only what is below.
+    pub(super) is_read: bool,
+    /// It is in one of the [trees](TREES) in which something can be hidden.
+    pub(super) hideable: bool,
     /// Every slot here and below.
-    below: Vec<Slot>,
+    pub(super) below: Vec<Slot>,
 }
 
-impl Node {
-    fn child(&self, name: &str) -> Option<usize> {
-        self.children.iter().find(|(child, _)| child == name).map(|(_, at)| *at)
+/// The nodes of members by their names, which every member of every record is looked up in: hashing in earnest would take longer
+/// than all the rest. Names are a rule's, so nobody who writes records can make many of them fall together.
+#[derive(Debug, Default)]
+pub(super) struct Children {
+    /// None at all, or [`Self::BUCKETS`].
+    buckets: Vec<Vec<(String, Slot)>>,
+}
+
+impl Children {
+    const BUCKETS: usize = 32;
+
+    /// Names differ in their lengths, first or last letters.
+    fn bucket(name: &[u8]) -> usize {
+        match name {
+            [first, .., last] => (name.len() + usize::from(*first) + 2 * usize::from(*last)) % Self::BUCKETS,
+            _ => 0,
+        }
+    }
+
+    #[inline]
+    fn get(&self, name: &[u8]) -> Option<Slot> {
+        let bucket = self.buckets.get(Self::bucket(name))?;
+        bucket.iter().find(|(child, _)| child.as_bytes() == name).map(|(_, at)| *at)
+    }
+
+    fn insert(&mut self, name: &str, at: Slot) {
+        self.buckets.resize(Self::BUCKETS, Vec::new());
+        if let Some(bucket) = self.buckets.get_mut(Self::bucket(name.as_bytes())) {
+            bucket.push((name.to_owned(), at));
+        }
     }
 }
 
 impl Default for Fields {
     fn default() -> Self {
-        Self { nodes: vec![Node::default()], slots: HashMap::new(), derived: Vec::new(), regex_room: ALL_REGEX_BYTES }
+        let root = Node { slot: Slot::MAX, ..Node::default() };
+        Self { root, nodes: Vec::new(), slots: HashMap::new(), derived: Vec::new(), regex_room: ALL_REGEX_BYTES }
     }
 }
 
@@ -74,10 +114,11 @@ impl Fields {
         if let Some(slot) = self.slots.get(field) {
             return *slot;
         }
-        let slot = self.slots.len();
-        self.slots.insert(field.to_owned(), slot);
         if let Some((_, derived)) = DERIVED.iter().find(|(name, _)| *name == field) {
-            // Never taken from the record itself, whatever it calls its members.
+            // Never taken from the record itself, whatever it calls its members: no node leads here.
+            let slot = self.nodes.len();
+            self.nodes.push(Node { slot, is_read: true, ..Node::default() });
+            self.slots.insert(field.to_owned(), slot);
             let members = derived.members().iter().map(|path| {
                 let slot = self.slot(path);
                 Member { path, way: self.way(path), slot }
@@ -86,29 +127,32 @@ impl Fields {
             self.derived.push(Source { field: *derived, slot, members });
             return slot;
         }
-        let (mut at, mut path) = (0, Vec::new());
+        let mut way: Vec<Slot> = Vec::new();
         for name in field.split('.') {
-            let next = self.nodes.len();
-            let Some(node) = self.nodes.get_mut(at) else { break };
-            at = match node.child(name) {
-                Some(at) => at,
-                None => {
-                    node.children.push((name.to_owned(), next));
-                    self.nodes.push(Node::default());
-                    next
-                }
-            };
-            path.push((name, at));
+            way.push(self.grow(way.last().copied(), name));
         }
-        for (_, at) in &path {
-            if let Some(node) = self.nodes.get_mut(*at) {
+        let slot = way.last().copied().unwrap_or(Slot::MAX);
+        self.slots.insert(field.to_owned(), slot);
+        for at in way {
+            if let Some(node) = self.nodes.get_mut(at) {
                 node.below.push(slot);
+                node.is_read |= at == slot;
             }
         }
-        if let Some(node) = self.nodes.get_mut(at) {
-            node.slot = Some(slot);
-        }
         slot
+    }
+
+    /// The node of a member below another, or of the record's own, which is added if it is not there.
+    fn grow(&mut self, above: Option<Slot>, name: &str) -> Slot {
+        let next = self.nodes.len();
+        let node = above.and_then(|above| self.nodes.get_mut(above)).unwrap_or(&mut self.root);
+        if let Some(at) = node.children.get(name.as_bytes()) {
+            return at;
+        }
+        node.children.insert(name, next);
+        let hideable = node.hideable || (above.is_none() && TREES.contains(&name));
+        self.nodes.push(Node { slot: next, hideable, ..Node::default() });
+        next
     }
 
     /// What is left of the memory that all regular expressions may take.
@@ -117,13 +161,30 @@ impl Fields {
     }
 
     /// The nodes on the way to a field that has a slot.
-    fn way(&self, field: &str) -> Vec<usize> {
-        let mut way = Vec::new();
+    fn way(&self, field: &str) -> Vec<Slot> {
+        let (mut above, mut way) = (self.root(), Vec::new());
         for name in field.split('.') {
-            let node = self.nodes.get(way.last().copied().unwrap_or(0));
-            way.extend(node.and_then(|node| node.child(name)));
+            let Some(node) = self.child(above, name.as_bytes()) else { break };
+            way.push(node.slot);
+            above = node;
         }
         way
+    }
+
+    /// How many slots there are.
+    pub(super) fn slots(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The node of the record itself.
+    pub(super) fn root(&self) -> &Node {
+        &self.root
+    }
+
+    /// The node of a member below another, by its name.
+    #[inline]
+    pub(super) fn child(&self, above: &Node, name: &[u8]) -> Option<&Node> {
+        self.nodes.get(above.children.get(name)?)
     }
 
     /// The derived fields that some rule reads.
@@ -145,351 +206,40 @@ impl Fields {
         record: &'de [u8],
         operations: &Operations,
     ) -> Result<Values<'de>, serde_json::Error> {
-        let mut fields = Vec::with_capacity(OFTEN);
-        fields.extend([Field::default(), Field { hidden: true, ..Field::default() }]);
-        let mut values = Values {
-            fields,
-            places: vec![ABSENT; self.slots.len()],
-            stands: vec![Stands::default(); self.nodes.len()],
+        let mut values = match extract(self, record) {
+            Some(values) => values,
+            None => parse(self, record)?,
         };
-        for source in &self.derived {
-            // Until it is worked out.
-            values.hide(source.slot);
-        }
-        let walk = Walk { fields: self, at: 0, values: &mut values, hideable: false };
-        // Asked once and for all whether it is UTF-8, and not for every string again.
-        match std::str::from_utf8(record) {
-            Ok(text) => walk.over(serde_json::Deserializer::from_str(text))?,
-            Err(_) => walk.over(serde_json::Deserializer::from_slice(record))?,
-        }
+        self.miss_required(&mut values, operations);
+        Ok(values)
+    }
+
+    /// The same without the fast way.
+    #[cfg(feature = "plain")]
+    pub(super) fn read_plainly<'de>(
+        &self,
+        record: &'de [u8],
+        operations: &Operations,
+    ) -> Result<Values<'de>, serde_json::Error> {
+        let mut values = parse(self, record)?;
         self.miss_required(&mut values, operations);
         Ok(values)
     }
 
     /// A member that the operation requires and that is missing was there, and was hidden.
     fn miss_required(&self, values: &mut Values<'_>, operations: &Operations) {
-        let name = |field: &str| match self.find(field).and_then(|slot| values.field(slot)?.scalars.first()) {
-            Some(Scalar::Text(text)) => text.as_ref(),
-            _ => "",
-        };
-        let Some(operation) = operations.get(name("eventSource"), name("eventName")) else { return };
-        let child = |at: usize, name: &str| self.nodes.get(at)?.child(name);
-        let Some(sent) = child(0, "requestParameters") else { return };
-        for at in operation.required.iter().filter_map(|member| child(sent, member)) {
-            if !values.stands.get(at).is_some_and(|stands| stands.something) {
-                self.nodes.get(at).into_iter().flat_map(|node| &node.below).for_each(|slot| values.hide(*slot));
+        let root = self.root();
+        let name =
+            |member: &[u8]| match self.child(root, member).and_then(|node| values.field(node.slot)?.scalars.first()) {
+                Some(Scalar::Text(text)) => text.as_ref(),
+                _ => "",
+            };
+        let Some(operation) = operations.get(name(b"eventSource"), name(b"eventName")) else { return };
+        let Some(sent) = self.child(root, b"requestParameters") else { return };
+        for node in operation.required.iter().filter_map(|member| self.child(sent, member.as_bytes())) {
+            if !values.is_something(node) {
+                values.hide_below(node);
             }
         }
-    }
-}
-
-/// The places of a field that is absent, and of one that is not visible.
-const ABSENT: usize = 0;
-const NOT_VISIBLE: usize = 1;
-
-/// More fields than most records write.
-const OFTEN: usize = 32;
-
-/// What a record holds in the fields of a rule set.
-#[derive(Debug)]
-pub(super) struct Values<'de> {
-    /// One that is absent, one that is not visible, and those that the record writes: few of all that rules read.
-    fields: Vec<Field<'de>>,
-    /// For each slot the place of its field among these.
-    places: Vec<usize>,
-    /// For each node of the tree.
-    stands: Vec<Stands>,
-}
-
-/// What a record holds at a node of the tree of fields.
-#[derive(Debug, Clone, Copy, Default)]
-struct Stands {
-    /// Something other than `null`.
-    something: bool,
-    /// How often it is written, each element of an array counted beside the array.
-    times: u8,
-}
-
-/// What a record holds in one field.
-#[derive(Debug, Default)]
-pub(super) struct Field<'de> {
-    /// All values: several where the way to them leads through an array, which is rare.
-    pub(super) scalars: SmallVec<[Scalar<'de>; 1]>,
-    /// The member is written, if only with `null`.
-    pub(super) present: bool,
-    /// Something other than `null` stands here.
-    pub(super) exists: bool,
-    /// Something stood here, or may have stood here, that CloudTrail does not show.
-    pub(super) hidden: bool,
-    /// For each value its text with case folded, once a rule has asked: many ask for the same.
-    folded: OnceCell<SmallVec<[Option<Cow<'de, str>>; 1]>>,
-}
-
-impl<'de> Field<'de> {
-    pub(super) fn of(scalars: Vec<Scalar<'de>>) -> Self {
-        Self { scalars: scalars.into(), ..Self::default() }
-    }
-
-    /// All values, each with its text with case folded, if it is one.
-    pub(super) fn values(&self) -> impl Iterator<Item = (&Scalar<'de>, Option<&str>)> {
-        let folded = self.folded.get_or_init(|| self.scalars.iter().map(Scalar::folded).collect());
-        self.scalars.iter().zip(folded.iter().map(Option::as_deref))
-    }
-}
-
-impl<'de> Values<'de> {
-    pub(super) fn field(&self, slot: Slot) -> Option<&Field<'de>> {
-        self.fields.get(*self.places.get(slot)?)
-    }
-
-    fn field_mut(&mut self, slot: Slot) -> Option<&mut Field<'de>> {
-        let place = self.places.get_mut(slot)?;
-        if matches!(*place, ABSENT | NOT_VISIBLE) {
-            let hidden = *place == NOT_VISIBLE;
-            *place = self.fields.len();
-            self.fields.push(Field { hidden, ..Field::default() });
-        }
-        self.fields.get_mut(*place)
-    }
-
-    fn hide(&mut self, slot: Slot) {
-        match self.places.get_mut(slot) {
-            Some(place) if *place == ABSENT => *place = NOT_VISIBLE,
-            Some(place) => {
-                if let Some(field) = self.fields.get_mut(*place) {
-                    field.hidden = true;
-                }
-            }
-            None => {}
-        }
-    }
-
-    /// A document of the members that a derived field is worked out of. None where one is written twice or in an array: which of
-    /// them counts is to be found out from the record as a whole.
-    pub(super) fn excerpt(&self, source: &Source) -> Option<Map<String, Value>> {
-        let mut excerpt = Map::new();
-        for member in &source.members {
-            if member.way.iter().any(|at| self.stands.get(*at).is_some_and(|stands| stands.times > 1)) {
-                return None;
-            }
-            if let Some(scalar) = self.field(member.slot).and_then(|field| field.scalars.first()) {
-                put(&mut excerpt, member.path, scalar.value());
-            }
-        }
-        Some(excerpt)
-    }
-
-    /// Puts in what a derived field holds.
-    pub(super) fn set(&mut self, slot: Slot, held: Held) {
-        let Some(field) = self.field_mut(slot) else { return };
-        (field.present, field.exists) = (!held.values.is_empty(), !held.values.is_empty());
-        field.hidden = held.hidden;
-        field.folded = OnceCell::new();
-        field.scalars = held.values.into_iter().map(|text| Scalar::Text(Cow::Owned(text))).collect();
-    }
-}
-
-/// Puts in a value at a path of names.
-fn put(document: &mut Map<String, Value>, path: &str, value: Value) {
-    let Some((name, below)) = path.split_once('.') else {
-        document.insert(path.to_owned(), value);
-        return;
-    };
-    if let Value::Object(members) = document.entry(name).or_insert_with(|| Value::Object(Map::new())) {
-        put(members, below, value);
-    }
-}
-
-/// One value of a field.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Scalar<'de> {
-    Text(Cow<'de, str>),
-    Number(Number),
-    Bool(bool),
-    Null,
-    /// What a service wrote in place of a value.
-    Hidden(Cow<'de, str>),
-}
-
-impl<'de> Scalar<'de> {
-    fn folded(&self) -> Option<Cow<'de, str>> {
-        match self {
-            Self::Text(Cow::Borrowed(text)) => Some(lower(text)),
-            scalar => scalar.text().map(|text| Cow::Owned(lower(&text).into_owned())),
-        }
-    }
-
-    /// The value as text, as CloudTrail would write it in quotes; nothing for `null` and for what is hidden.
-    pub(super) fn text(&self) -> Option<Cow<'_, str>> {
-        match self {
-            Self::Text(text) => Some(Cow::Borrowed(text)),
-            Self::Number(number) => Some(Cow::Owned(number.to_string())),
-            Self::Bool(true) => Some(Cow::Borrowed("true")),
-            Self::Bool(false) => Some(Cow::Borrowed("false")),
-            Self::Null | Self::Hidden(_) => None,
-        }
-    }
-
-    /// The value as it is written in the record.
-    fn value(&self) -> Value {
-        match self {
-            Self::Text(text) | Self::Hidden(text) => Value::String(text.clone().into_owned()),
-            Self::Number(number) => Value::Number(number.clone()),
-            Self::Bool(value) => Value::Bool(*value),
-            Self::Null => Value::Null,
-        }
-    }
-}
-
-/// Walks a record along the tree of fields and skips everything else.
-struct Walk<'f, 'v, 'de> {
-    fields: &'f Fields,
-    at: usize,
-    values: &'v mut Values<'de>,
-    hideable: bool,
-}
-
-impl<'de> Walk<'_, '_, 'de> {
-    fn over<R: serde_json::de::Read<'de>>(
-        self,
-        mut json: serde_json::Deserializer<R>,
-    ) -> Result<(), serde_json::Error> {
-        self.deserialize(&mut json)?;
-        json.end()
-    }
-
-    fn node(&self) -> Option<&Node> {
-        self.fields.nodes.get(self.at)
-    }
-
-    fn field(&mut self) -> Option<&mut Field<'de>> {
-        let slot = self.node()?.slot?;
-        self.values.field_mut(slot)
-    }
-
-    fn stands(&mut self, something: bool) {
-        if let Some(stands) = self.values.stands.get_mut(self.at) {
-            stands.something |= something;
-            stands.times = stands.times.saturating_add(1);
-        }
-        if !something {
-            return;
-        }
-        if let Some(field) = self.field() {
-            (field.present, field.exists) = (true, true);
-        }
-    }
-
-    fn scalar(mut self, scalar: Scalar<'de>) {
-        self.stands(scalar != Scalar::Null);
-        let scalar = match scalar {
-            Scalar::Text(text) if self.hideable && is_hidden_literal(&text) => {
-                self.hide_below();
-                Scalar::Hidden(text)
-            }
-            scalar => scalar,
-        };
-        if let Some(field) = self.field() {
-            field.present = true;
-            field.scalars.push(scalar);
-        }
-    }
-
-    fn hide_below(&mut self) {
-        let fields = self.fields;
-        for slot in fields.nodes.get(self.at).into_iter().flat_map(|node| &node.below) {
-            self.values.hide(*slot);
-        }
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Walk<'_, '_, 'de> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-/// A member's name, borrowed from the record where it is written without escapes.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
-pub(super) struct Name<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
-
-impl<'de> Visitor<'de> for Walk<'_, '_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        self.stands(true);
-        while let Some(Name(name)) = map.next_key()? {
-            let child = self.node().and_then(|node| node.child(&name));
-            if self.hideable && name == "omitted" {
-                // As CloudTrail writes it, not a parameter that happens to have this name and another meaning.
-                let omitted: Value = map.next_value()?;
-                if omitted == Value::Bool(true) {
-                    self.hide_below();
-                }
-                if let Some(at) = child {
-                    let walk = Walk { fields: self.fields, at, values: self.values, hideable: true };
-                    walk.deserialize(omitted).map_err(Error::custom)?;
-                }
-                continue;
-            }
-            match child {
-                Some(at) => {
-                    let hideable = self.hideable || (self.at == 0 && TREES.contains(&name.as_ref()));
-                    map.next_value_seed(Walk { fields: self.fields, at, values: self.values, hideable })?;
-                }
-                None => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
-        self.stands(true);
-        let (fields, at, hideable) = (self.fields, self.at, self.hideable);
-        while seq.next_element_seed(Walk { fields, at, values: self.values, hideable })?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<(), E> {
-        self.scalar(Scalar::Text(Cow::Borrowed(text)));
-        Ok(())
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        self.scalar(Scalar::Text(Cow::Owned(text.to_owned())));
-        Ok(())
-    }
-
-    fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
-        self.scalar(Scalar::Bool(value));
-        Ok(())
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
-        self.scalar(Scalar::Number(value.into()));
-        Ok(())
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
-        self.scalar(Scalar::Number(value.into()));
-        Ok(())
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
-        self.scalar(Number::from_f64(value).map_or(Scalar::Null, Scalar::Number));
-        Ok(())
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        self.scalar(Scalar::Null);
-        Ok(())
     }
 }

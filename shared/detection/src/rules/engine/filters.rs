@@ -8,8 +8,9 @@ use rsigma_parser::Detections;
 use super::{
     Engine, Reading,
     comparison::{Comparison, lower},
-    fields::{Scalar, Slot},
+    fields::Slot,
     tree::{All, Check, Tree},
+    values::Scalar,
 };
 use crate::rules::check::Fault;
 

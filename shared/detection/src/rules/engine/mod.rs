@@ -1,7 +1,10 @@
 //! The evaluator: Sigma rules compiled onto the few fields that they read, judged with three answers. Nobody outside this
 //! folder knows how a rule is judged.
 //!
-//! - [`fields`]: the fields of all rules, taken from a record in one pass
+//! - [`fields`]: the fields of all rules, as a tree
+//! - [`extract`]: what a record holds in them, taken from its bytes in one pass
+//! - [`parse`]: the same for records of which that is not sure
+//! - [`values`]: what a record holds in them
 //! - [`comparison`]: one value against one expectation
 //! - [`compile`]: from Sigma's syntax tree to a tree of comparisons, or a reason why not
 //! - [`tree`]: that tree, and its three answers
@@ -11,12 +14,15 @@
 
 mod comparison;
 mod compile;
+mod extract;
 mod fields;
 mod filters;
+mod parse;
 #[cfg(feature = "plain")]
 mod plain;
 mod reading;
 mod tree;
+mod values;
 
 use rsigma_parser::{Detections, SigmaRule};
 #[cfg(feature = "lint")]
@@ -150,7 +156,7 @@ impl Engine {
         record: &'de [u8],
         operations: &'de Operations,
     ) -> Result<Reading<'de>, serde_json::Error> {
-        Reading::of(&self.fields, record, operations)
+        Ok(Reading::of(self.fields.read(record, operations)?, record, operations))
     }
 
     pub(super) fn judge(&self, position: usize, reading: &mut Reading<'_>) -> Verdict {

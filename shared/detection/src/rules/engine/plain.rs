@@ -1,4 +1,4 @@
-//! The plain way to judge, which the other is held against in tests: every part of a rule is asked, every value is compared with
+//! The plain way to judge, which the other is held against in tests: a record is parsed, every part of a rule is asked, every value is compared with
 //! every expectation by itself, and what is derived is worked out of the whole record. It is in no binary.
 
 use serde_json::Value;
@@ -6,13 +6,22 @@ use serde_json::Value;
 use super::{
     Engine, Reading, Verdict,
     comparison::{Comparisons, lower},
-    fields::Field,
     reading::misses_required,
     tree::{All, Answer, Item, Tree},
+    values::Field,
 };
-use crate::record::Record;
+use crate::{operations::Operations, record::Record};
 
 impl Engine {
+    /// As `read` does.
+    pub(in crate::rules) fn read_plainly<'de>(
+        &self,
+        record: &'de [u8],
+        operations: &'de Operations,
+    ) -> Result<Reading<'de>, serde_json::Error> {
+        Ok(Reading::of(self.fields.read_plainly(record, operations)?, record, operations))
+    }
+
     pub(in crate::rules) fn judge_plainly(&self, position: usize, reading: &mut Reading<'_>) -> Verdict {
         let Some(rule) = self.rules.get(position) else { return Verdict::default() };
         // What no value can hold is mended for a document, and need not be for the few members that are looked at.

@@ -6,7 +6,9 @@ use serde_json::{Value, value::RawValue};
 
 use super::{
     OwnLists,
-    fields::{Field, Fields, Name, Scalar, Source, TREES, Values},
+    fields::{Source, TREES},
+    parse::Name,
+    values::{Field, Scalar, Values},
 };
 use crate::{
     operations::Operations,
@@ -38,24 +40,10 @@ pub(super) struct Everything {
 }
 
 impl<'de> Reading<'de> {
-    /// Takes these fields out of a record.
-    ///
-    /// # Errors
-    /// When the record is not JSON.
-    pub(super) fn of(
-        fields: &Fields,
-        record: &'de [u8],
-        operations: &'de Operations,
-    ) -> Result<Self, serde_json::Error> {
-        Ok(Self {
-            values: fields.read(record, operations)?,
-            record,
-            operations,
-            document: None,
-            request: None,
-            everything: None,
-            derived: [false; DERIVED.len()],
-        })
+    /// A record whose fields have been taken out.
+    pub(super) fn of(values: Values<'de>, record: &'de [u8], operations: &'de Operations) -> Self {
+        let derived = [false; DERIVED.len()];
+        Self { values, record, operations, document: None, request: None, everything: None, derived }
     }
 }
 

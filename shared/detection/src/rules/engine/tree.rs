@@ -3,11 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::{
-    comparison::Comparisons,
-    fields::{Field, Slot},
-    reading::Reading,
-};
+use super::{comparison::Comparisons, fields::Slot, reading::Reading, values::Field};
 
 /// A rule's condition with its selections in their places.
 #[derive(Debug)]

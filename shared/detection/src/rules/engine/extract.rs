@@ -1,0 +1,235 @@
+//! The fast way to take the fields out of a record, for records as CloudTrail writes them. Knows nothing of rules.
+//!
+//! It takes a record only if `serde_json` would, and then what `serde_json` would: all of the record is looked at, what no rule
+//! reads as well. On anything that it is not sure of it gives up, and the record is [parsed](super::parse): an escape in a member's
+//! name, deep nesting, and whatever is no JSON. Whether a string with escapes or a number is one, `serde_json` is asked. Tests hold
+//! both ways against each other.
+//!
+//! 64 bytes at a time become a bit mask of those at which a string may not just go on. So a string costs a few steps, however long
+//! it is.
+
+use std::borrow::Cow;
+
+use serde::de::IgnoredAny;
+use serde_json::Number;
+use smallvec::SmallVec;
+
+use super::{
+    fields::{Fields, Node, OMITTED},
+    values::{Scalar, Values},
+};
+use crate::delivered_log::{BLOCK, Masks, OverBlocks, with_masks};
+
+/// Objects and arrays within each other. CloudTrail's have a few, requests of Bedrock's about ten; `serde_json` takes 127.
+const DEEPEST: usize = 32;
+
+/// What the fields hold in a record; `None` says nothing about it.
+pub(super) fn extract<'de>(fields: &Fields, record: &'de [u8]) -> Option<Values<'de>> {
+    let text = std::str::from_utf8(record).ok()?;
+    let mut values = Values::none(fields);
+    let stops = with_masks(Stops(record));
+    let mut walk = Walk { fields, values: &mut values, text, bytes: record, stops: &stops, at: 0 };
+    walk.value(Some(fields.root()), DEEPEST)?;
+    walk.peek();
+    (walk.at == text.len()).then_some(values)
+}
+
+/// For each byte a bit that says whether a string may end there, have an escape there, or be none because of it.
+struct Stops<'a>(&'a [u8]);
+
+impl OverBlocks for Stops<'_> {
+    /// Room for records of 4 KiB in place: most are smaller.
+    type Output = SmallVec<[u64; 64]>;
+
+    #[inline(always)]
+    fn run(self, masks: impl Fn(&[u8; BLOCK]) -> Masks, _: impl Fn(u64) -> u64) -> Self::Output {
+        let (blocks, rest) = self.0.as_chunks::<BLOCK>();
+        // In its full length from the start: with a branch for each block the compiler takes every mask apart and puts it together again.
+        let mut all = SmallVec::from_elem(0, blocks.len() + 1);
+        for (stops, block) in all.iter_mut().zip(blocks) {
+            *stops = masks(block).stops;
+        }
+        // Blanks are no stops.
+        let mut last = [b' '; BLOCK];
+        if let (Some(stops), Some(begins)) = (all.last_mut(), last.get_mut(..rest.len())) {
+            begins.copy_from_slice(rest);
+            *stops = masks(&last).stops;
+        }
+        all
+    }
+}
+
+/// A walk over a record along the tree of fields. Every step answers `None` where it gives up.
+struct Walk<'f, 'v, 'de> {
+    fields: &'f Fields,
+    values: &'v mut Values<'de>,
+    text: &'de str,
+    bytes: &'de [u8],
+    stops: &'v [u64],
+    /// The next byte.
+    at: usize,
+}
+
+impl<'f, 'de> Walk<'f, '_, 'de> {
+    /// A value, for the field at this node if there is one. `depth`: how many objects and arrays it may be deep.
+    #[inline(always)]
+    fn value(&mut self, node: Option<&'f Node>, depth: usize) -> Option<()> {
+        let scalar = match self.peek()? {
+            b'{' => return self.object(node, depth.checked_sub(1)?),
+            b'[' => return self.array(node, depth.checked_sub(1)?),
+            b'"' if node.is_none() => return self.skip_string(),
+            b'"' => Scalar::Text(self.string()?),
+            b't' => self.literal("true", Scalar::Bool(true))?,
+            b'f' => self.literal("false", Scalar::Bool(false))?,
+            b'n' => self.literal("null", Scalar::Null)?,
+            _ => Scalar::Number(self.number()?),
+        };
+        if let Some(node) = node {
+            self.values.holds(node, scalar);
+        }
+        Some(())
+    }
+
+    fn object(&mut self, node: Option<&'f Node>, depth: usize) -> Option<()> {
+        if let Some(node) = node {
+            self.values.opens(node);
+        }
+        self.at += 1;
+        if self.peek()? == b'}' {
+            self.at += 1;
+            return Some(());
+        }
+        loop {
+            let name = if self.peek()? == b'"' { self.plain_string()? } else { return None };
+            if self.peek()? != b':' {
+                return None;
+            }
+            self.at += 1;
+            let mut child = None;
+            if let Some(node) = node {
+                // What it means depends on its value.
+                if node.hideable && name == OMITTED.as_bytes() {
+                    return None;
+                }
+                child = self.fields.child(node, name);
+            }
+            self.value(child, depth)?;
+            match self.peek()? {
+                b',' => self.at += 1,
+                b'}' => break,
+                _ => return None,
+            }
+        }
+        self.at += 1;
+        Some(())
+    }
+
+    fn array(&mut self, node: Option<&'f Node>, depth: usize) -> Option<()> {
+        if let Some(node) = node {
+            self.values.opens(node);
+        }
+        self.at += 1;
+        if self.peek()? == b']' {
+            self.at += 1;
+            return Some(());
+        }
+        loop {
+            self.value(node, depth)?;
+            match self.peek()? {
+                b',' => self.at += 1,
+                b']' => break,
+                _ => return None,
+            }
+        }
+        self.at += 1;
+        Some(())
+    }
+
+    /// The next byte that is no blank.
+    #[inline(always)]
+    fn peek(&mut self) -> Option<u8> {
+        loop {
+            match *self.bytes.get(self.at)? {
+                byte if byte > b' ' => return Some(byte),
+                b' ' | b'\t' | b'\n' | b'\r' => self.at += 1,
+                _ => return None,
+            }
+        }
+    }
+
+    fn literal(&mut self, literal: &str, scalar: Scalar<'de>) -> Option<Scalar<'de>> {
+        let is_here = self.bytes.get(self.at..)?.starts_with(literal.as_bytes());
+        self.at += literal.len();
+        is_here.then_some(scalar)
+    }
+
+    fn number(&mut self) -> Option<Number> {
+        let rest = self.text.get(self.at..)?;
+        let belongs = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
+        let length = rest.bytes().take_while(belongs).count();
+        self.at += length;
+        serde_json::from_str(rest.get(..length)?).ok()
+    }
+
+    /// A string whose first quote is the next byte.
+    #[inline(always)]
+    fn string(&mut self) -> Option<Cow<'de, str>> {
+        let start = self.at + 1;
+        match self.plain_string() {
+            Some(_) => self.text.get(start..self.at - 1).map(Cow::Borrowed),
+            None => serde_json::from_str(self.string_with_escapes()?).ok().map(Cow::Owned),
+        }
+    }
+
+    /// The same, if nothing reads it.
+    #[inline(always)]
+    fn skip_string(&mut self) -> Option<()> {
+        if self.plain_string().is_none() {
+            serde_json::from_str::<IgnoredAny>(self.string_with_escapes()?).ok()?;
+        }
+        Some(())
+    }
+
+    /// The same, if it has no escapes; without its quotes.
+    #[inline(always)]
+    fn plain_string(&mut self) -> Option<&'de [u8]> {
+        let start = self.at + 1;
+        let end = self.stop(start)?;
+        if self.bytes.get(end) != Some(&b'"') {
+            return None;
+        }
+        self.at = end + 1;
+        self.bytes.get(start..end)
+    }
+
+    /// The same as it is written, with its quotes.
+    fn string_with_escapes(&mut self) -> Option<&'de str> {
+        let start = self.at;
+        let mut end = self.stop(start + 1)?;
+        loop {
+            match self.bytes.get(end)? {
+                b'"' => break,
+                // What follows does not end it, whatever it is.
+                b'\\' => end = self.stop(end + 2)?,
+                _ => return None,
+            }
+        }
+        self.at = end + 1;
+        self.text.get(start..=end)
+    }
+
+    /// The first byte from here on at which a string may not just go on.
+    #[inline(always)]
+    fn stop(&self, from: usize) -> Option<usize> {
+        let mut block = from / BLOCK;
+        let mut stops = self.stops.get(block)? & (u64::MAX << (from % BLOCK));
+        while stops == 0 {
+            block += 1;
+            stops = *self.stops.get(block)?;
+        }
+        Some(block * BLOCK + stops.trailing_zeros() as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,272 @@
+use proptest::{prelude::*, sample::select, strategy::ValueTree, test_runner::TestRunner};
+
+use super::{super::parse::parse, *};
+
+/// Texts in every run, each whole and broken.
+const TEXTS: usize = 10_000;
+
+fn fields() -> Fields {
+    let mut fields = Fields::default();
+    for field in [
+        "eventSource",
+        "eventName",
+        "userIdentity",
+        "userIdentity.arn",
+        "userIdentity.sessionContext.sessionIssuer.arn",
+        "requestParameters",
+        "requestParameters.a",
+        "requestParameters.a.b",
+        "requestParameters.a.b.a",
+        "requestParameters.omitted",
+        "requestParameters.omitted.a",
+        "responseElements.a",
+        "responseElements.b",
+        "a.b",
+        "a.omitted",
+        "ab",
+        "b.",
+        "derived.outcome",
+        "derived.b",
+        "ä",
+    ] {
+        fields.slot(field);
+    }
+    fields
+}
+
+/// Whether the fast way takes a record; then it has to give what the other way gives.
+fn is_taken(fields: &Fields, record: &[u8]) -> bool {
+    let Some(extracted) = extract(fields, record) else { return false };
+    let shown = String::from_utf8_lossy(record);
+    let parsed = parse(fields, record).unwrap_or_else(|error| panic!("taken, and {error}: {shown}"));
+    assert_eq!(format!("{extracted:?}"), format!("{parsed:?}"), "{shown}");
+    true
+}
+
+const NAMES: [&str; 16] = [
+    "a",
+    "b",
+    "ab",
+    "",
+    "ba",
+    "omitted",
+    "requestParameters",
+    "requestParameters",
+    "responseElements",
+    "userIdentity",
+    "sessionContext",
+    "eventName",
+    "derived",
+    "ä",
+    "\\u0061",
+    "a name that is longer than any of those, so long that no block of bytes holds it",
+];
+
+const SCALARS: [&str; 38] = [
+    "null",
+    "true",
+    "false",
+    "0",
+    "-0",
+    "1",
+    "-1",
+    "0.5",
+    "-0.0",
+    "1e3",
+    "1E-3",
+    "2e+05",
+    "1e400",
+    "18446744073709551615",
+    "18446744073709551616",
+    "-9223372036854775809",
+    "01",
+    "1.",
+    ".5",
+    "-",
+    "1e",
+    "+1",
+    "NaN",
+    "tru",
+    "nul",
+    r#""""#,
+    r#""text""#,
+    r#""ä € 😀""#,
+    r#""***""#,
+    r#""HIDDEN_DUE_TO_SECURITY_REASONS""#,
+    r#""\u002a**""#,
+    r#""a \"quoted\" \\ \/ \b\f\n\r\t \u00e4 \ud83d\ude00""#,
+    r#""{\"a\":\"}],\\\"\"}""#,
+    r#""\ud83d""#,
+    r#""\x""#,
+    r#""\u12g4""#,
+    "\"a\tb\"",
+    r#""a text that is longer than a block of bytes, with a backslash \\ and all that it takes to be so""#,
+];
+
+/// Most are JSON, and all but a few scalars are.
+fn text() -> impl Strategy<Value = String> {
+    let blank = || prop_oneof![12 => Just(""), 1 => select(&[" ", "\n", "\r\n\t "][..])];
+    let usual = select(&SCALARS[..12]).prop_map(str::to_owned);
+    let plain = "[ -!#-\\[\\]-~]{0,70}".prop_map(|text| format!("\"{text}\""));
+    let scalar = prop_oneof![6 => usual, 6 => plain, 1 => select(&SCALARS[..]).prop_map(str::to_owned)];
+    scalar.prop_recursive(6, 40, 6, move |inner| {
+        let member = (blank(), select(&NAMES[..]), blank(), inner.clone(), blank())
+            .prop_map(|(before, name, after, value, end)| format!("{before}\"{name}\"{after}:{value}{end}"));
+        let item = (blank(), inner, blank()).prop_map(|(before, value, after)| format!("{before}{value}{after}"));
+        prop_oneof![
+            4 => prop::collection::vec(member, 0..6).prop_map(|members| format!("{{{}}}", members.join(","))),
+            1 => prop::collection::vec(item, 0..4).prop_map(|items| format!("[{}]", items.join(","))),
+        ]
+    })
+}
+
+/// What is done to a text: at which place of a thousand, how many bytes are taken out, what is put in.
+fn damage() -> impl Strategy<Value = (usize, usize, &'static [u8])> {
+    let put_in: &[&[u8]] = &[
+        b"",
+        b"",
+        b"\"",
+        b"\\",
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b",",
+        b":",
+        b" ",
+        b"\n",
+        b"\0",
+        b"\x1f",
+        b"\x7f",
+        b"\xff",
+        b"\xc3",
+        b"1",
+        b"e",
+        b"t",
+        b"u",
+        b"/*",
+        b",,",
+        b"\"\"",
+        b"\\u",
+        b"\"a\":1,",
+    ];
+    (0_usize..=1000, 0_usize..3, select(put_in))
+}
+
+#[test]
+fn what_is_taken_is_what_a_parser_takes() {
+    let (fields, mut runner) = (fields(), TestRunner::deterministic());
+    let (texts, damages) = (text(), prop::collection::vec(damage(), 1..3));
+    let (mut taken, mut taken_broken, mut json_broken) = (0, 0, 0);
+    for _ in 0..TEXTS {
+        let mut text = texts.new_tree(&mut runner).unwrap().current().into_bytes();
+        taken += usize::from(is_taken(&fields, &text));
+        for (place, out, put_in) in damages.new_tree(&mut runner).unwrap().current() {
+            let start = place * text.len() / 1000;
+            let end = text.len().min(start + out);
+            text.splice(start..end, put_in.iter().copied());
+        }
+        taken_broken += usize::from(is_taken(&fields, &text));
+        json_broken += usize::from(parse(&fields, &text).is_ok());
+    }
+    // Else it proves nothing.
+    assert!(taken > TEXTS / 2, "only {taken} taken");
+    assert!(taken_broken > TEXTS / 10, "only {taken_broken} of those that were broken taken");
+    assert!(json_broken < TEXTS * 3 / 4, "{json_broken} of those that were broken are JSON");
+}
+
+#[test]
+fn records_as_cloudtrail_writes_them_are_taken() {
+    let record = r#"{"eventVersion":"1.11","userIdentity":{"type":"AssumedRole","arn":"arn:aws:sts::111122223333:assumed-role/a/b",
+        "sessionContext":{"sessionIssuer":{"arn":"arn:aws:iam::111122223333:role/a"},"attributes":{"mfaAuthenticated":"false"}}},
+        "eventSource":"bedrock.amazonaws.com","eventName":"Converse","userAgent":"Mozilla/5.0 \"x\"","requestParameters":
+        {"a":{"b":[1,2.5,{"a":"***"},null,"ä"]},"policy":"{\"Version\":\"2012-10-17\"}"},"responseElements":null,"readOnly":true,
+        "tags":[],"additionalEventData":{},"ab":false}"#;
+    let compact: String = record.lines().map(str::trim_start).collect();
+    for text in [record, &compact, "{}", "{ }", "{\"a\" :\t{\"b\"\r: 1 } \n, \"ab\" : [ ] }", " {} ", "[]", "1"] {
+        assert!(is_taken(&fields(), text.as_bytes()), "{text}");
+    }
+}
+
+#[test]
+fn what_a_parser_refuses_is_not_taken() {
+    let long = "x".repeat(200);
+    let strings = ["\\", "\\x", "\\u12", "\\u12g4", "\\ud83d", "\n", "\0", "\x1f"]
+        .iter()
+        .flat_map(|bad| [bad.to_owned(), format!("{long}{bad}"), format!("\\\\{bad}{long}"), format!("\\\"{bad}")]);
+    let values =
+        ["tru", "truer", "nulL", "fals", "01", "-", "1.", "1e", "+1", ".5", "1-2", "0x1", "NaN", "'a'", "[1,]", "[,1]"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(strings.map(|string| format!("\"{string}\"")))
+            .chain(
+                [
+                    "[1 2]",
+                    "[1",
+                    "{\"b\":1,}",
+                    "{,}",
+                    "{\"b\"}",
+                    "{\"b\" 1}",
+                    "{b:1}",
+                    "{\"b\":}",
+                    "{\"b\":1 \"c\":1}",
+                    "{\"b\":1]",
+                    "[1}",
+                ]
+                .map(str::to_owned),
+            )
+            .chain(["", ",", "\u{b}", "\u{a0}", "\u{feff}1", "1/**/"].map(str::to_owned));
+    for value in values {
+        // Where a rule reads it, where none does, and deeper there.
+        for record in [
+            format!("{{\"ab\":{value}}}"),
+            format!("{{\"none\":{value}}}"),
+            format!("{{\"none\":[{{\"none\":{value}}}]}}"),
+            format!("{{\"ab\":1}}{value}"),
+        ] {
+            let is_json = serde_json::from_str::<IgnoredAny>(&record).is_ok();
+            assert_eq!(
+                is_taken(&fields(), record.as_bytes()),
+                is_json && parse(&fields(), record.as_bytes()).is_ok(),
+                "{record}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_is_not_sure_is_left_to_the_parser() {
+    let deep = |depth: usize| format!("{{\"ab\":{}1{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
+    assert!(is_taken(&fields(), deep(DEEPEST).as_bytes()));
+    let bytes: [&[u8]; 2] = [b"{\"ab\":\"\xff\"}", b"{\"none\":\"\xc3\"}"];
+    for record in bytes {
+        assert!(extract(&fields(), record).is_none());
+    }
+    for record in [
+        deep(DEEPEST + 1),
+        deep(1_000_000),
+        r#"{"\u0061b":1}"#.to_owned(),
+        r#"{"none":{"\u0061b":1}}"#.to_owned(),
+        r#"{"requestParameters":{"a":1,"omitted":true}}"#.to_owned(),
+        r#"{"responseElements":{"omitted":false,"a":1}}"#.to_owned(),
+        r#"{"none":1e400}"#.to_owned(),
+    ] {
+        assert!(extract(&fields(), record.as_bytes()).is_none(), "{}", &record[..record.len().min(80)]);
+    }
+    // Elsewhere it is a name like any other.
+    assert!(is_taken(&fields(), br#"{"a":{"omitted":true,"b":"***"},"none":{"requestParameters":{"omitted":true}}}"#));
+}
+
+#[test]
+fn a_string_ends_where_it_ends_wherever_blocks_do() {
+    for length in 0..200 {
+        let text = "x".repeat(length);
+        for record in [
+            format!("{{\"ab\":\"{text}\",\"eventName\":\"{text}\"}}"),
+            format!("{{\"{text}\":1,\"ab\":\"\\\\{text}\\\"\"}}"),
+            format!("{{\"none\":\"{text}\\\\\",\"ab\":\"{text}\\\"\\\\\"}}"),
+        ] {
+            assert!(is_taken(&fields(), record.as_bytes()), "{record}");
+        }
+    }
+}
