@@ -18,7 +18,7 @@ use super::{
     fields::{Fields, Node, OMITTED},
     values::{Scalar, Values},
 };
-use crate::delivered_log::{BLOCK, Masks, OverBlocks, with_masks};
+use crate::delivered_log::{BLOCK, Masks, OverBlocks, is_blank, with_masks};
 
 /// Objects and arrays within each other. CloudTrail's have a few, requests of Bedrock's about ten; `serde_json` takes 127.
 const DEEPEST: usize = 32;
@@ -74,20 +74,22 @@ impl<'f, 'de> Walk<'f, '_, 'de> {
     /// A value, for the field at this node if there is one. `depth`: how many objects and arrays it may be deep.
     #[inline(always)]
     fn value(&mut self, node: Option<&'f Node>, depth: usize) -> Option<()> {
-        let scalar = match self.peek()? {
-            b'{' => return self.object(node, depth.checked_sub(1)?),
-            b'[' => return self.array(node, depth.checked_sub(1)?),
-            b'"' if node.is_none() => return self.skip_string(),
-            b'"' => Scalar::Text(self.string()?),
-            b't' => self.literal("true", Scalar::Bool(true))?,
-            b'f' => self.literal("false", Scalar::Bool(false))?,
-            b'n' => self.literal("null", Scalar::Null)?,
-            _ => Scalar::Number(self.number()?),
-        };
+        match self.peek()? {
+            b'"' => self.string(node),
+            b'{' => self.object(node, depth.checked_sub(1)?),
+            b'[' => self.array(node, depth.checked_sub(1)?),
+            b't' => self.literal("true", node, Scalar::Bool(true)),
+            b'f' => self.literal("false", node, Scalar::Bool(false)),
+            b'n' => self.literal("null", node, Scalar::Null),
+            _ => self.number(node),
+        }
+    }
+
+    #[inline(always)]
+    fn holds(&mut self, node: Option<&Node>, scalar: Scalar<'de>) {
         if let Some(node) = node {
             self.values.holds(node, scalar);
         }
-        Some(())
     }
 
     fn object(&mut self, node: Option<&'f Node>, depth: usize) -> Option<()> {
@@ -148,49 +150,53 @@ impl<'f, 'de> Walk<'f, '_, 'de> {
     /// The next byte that is no blank.
     #[inline(always)]
     fn peek(&mut self) -> Option<u8> {
-        loop {
-            match *self.bytes.get(self.at)? {
-                byte if byte > b' ' => return Some(byte),
-                b' ' | b'\t' | b'\n' | b'\r' => self.at += 1,
-                _ => return None,
-            }
+        match *self.bytes.get(self.at)? {
+            byte if byte > b' ' => Some(byte),
+            _ => self.peek_after_blanks(),
         }
     }
 
-    fn literal(&mut self, literal: &str, scalar: Scalar<'de>) -> Option<Scalar<'de>> {
-        let is_here = self.bytes.get(self.at..)?.starts_with(literal.as_bytes());
-        self.at += literal.len();
-        is_here.then_some(scalar)
+    #[cold]
+    fn peek_after_blanks(&mut self) -> Option<u8> {
+        let blanks = self.bytes.get(self.at..)?.iter().take_while(|byte| is_blank(**byte)).count();
+        self.at += blanks;
+        self.bytes.get(self.at).copied()
     }
 
-    fn number(&mut self) -> Option<Number> {
+    fn literal(&mut self, literal: &str, node: Option<&Node>, scalar: Scalar<'de>) -> Option<()> {
+        if !self.bytes.get(self.at..)?.starts_with(literal.as_bytes()) {
+            return None;
+        }
+        self.at += literal.len();
+        self.holds(node, scalar);
+        Some(())
+    }
+
+    #[inline(never)]
+    fn number(&mut self, node: Option<&Node>) -> Option<()> {
         let rest = self.text.get(self.at..)?;
         let belongs = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
         let length = rest.bytes().take_while(belongs).count();
+        let number: Number = serde_json::from_str(rest.get(..length)?).ok()?;
         self.at += length;
-        serde_json::from_str(rest.get(..length)?).ok()
+        self.holds(node, Scalar::Number(number));
+        Some(())
     }
 
     /// A string whose first quote is the next byte.
     #[inline(always)]
-    fn string(&mut self) -> Option<Cow<'de, str>> {
+    fn string(&mut self, node: Option<&Node>) -> Option<()> {
         let start = self.at + 1;
-        match self.plain_string() {
-            Some(_) => self.text.get(start..self.at - 1).map(Cow::Borrowed),
-            None => serde_json::from_str(self.string_with_escapes()?).ok().map(Cow::Owned),
-        }
-    }
-
-    /// The same, if nothing reads it.
-    #[inline(always)]
-    fn skip_string(&mut self) -> Option<()> {
         if self.plain_string().is_none() {
-            serde_json::from_str::<IgnoredAny>(self.string_with_escapes()?).ok()?;
+            return self.string_with_escapes(node);
+        }
+        if let Some(node) = node {
+            self.values.holds(node, Scalar::Text(Cow::Borrowed(self.text.get(start..self.at - 1)?)));
         }
         Some(())
     }
 
-    /// The same, if it has no escapes; without its quotes.
+    /// A string whose first quote is the next byte, without its quotes, if it has no escapes.
     #[inline(always)]
     fn plain_string(&mut self) -> Option<&'de [u8]> {
         let start = self.at + 1;
@@ -202,8 +208,9 @@ impl<'f, 'de> Walk<'f, '_, 'de> {
         self.bytes.get(start..end)
     }
 
-    /// The same as it is written, with its quotes.
-    fn string_with_escapes(&mut self) -> Option<&'de str> {
+    /// The same, with escapes.
+    #[inline(never)]
+    fn string_with_escapes(&mut self, node: Option<&Node>) -> Option<()> {
         let start = self.at;
         let mut end = self.stop(start + 1)?;
         loop {
@@ -215,7 +222,14 @@ impl<'f, 'de> Walk<'f, '_, 'de> {
             }
         }
         self.at = end + 1;
-        self.text.get(start..=end)
+        let written = self.text.get(start..=end)?;
+        match node {
+            Some(node) => self.values.holds(node, Scalar::Text(Cow::Owned(serde_json::from_str(written).ok()?))),
+            None => {
+                serde_json::from_str::<IgnoredAny>(written).ok()?;
+            }
+        }
+        Some(())
     }
 
     /// The first byte from here on at which a string may not just go on.

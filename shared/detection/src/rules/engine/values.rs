@@ -117,8 +117,14 @@ impl<'de> Values<'de> {
         if !node.is_read {
             return;
         }
-        if let Some(field) = self.field_mut(node.slot) {
-            field.present = true;
+        let Some(Stands { place, .. }) = self.stands.get_mut(node.slot) else { return };
+        if matches!(*place, ABSENT | NOT_VISIBLE) {
+            let Ok(new) = u32::try_from(self.fields.len()) else { return };
+            let hidden = *place == NOT_VISIBLE;
+            *place = new;
+            let scalars = SmallVec::from_buf([scalar]);
+            self.fields.push(Field { scalars, present: true, exists: something, hidden, folded: OnceCell::new() });
+        } else if let Some(field) = self.fields.get_mut(*place as usize) {
             field.exists |= something;
             field.scalars.push(scalar);
         }
