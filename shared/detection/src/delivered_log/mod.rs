@@ -8,11 +8,9 @@ mod splitter;
 mod walk;
 
 pub use key::{ObjectKind, classify};
-pub(crate) use masks::{BLOCK, Masks, OverBlocks, with_masks};
 pub use reader::{Encoding, LogReader};
 pub use splitter::{Damage, MAX_RECORD_BYTES, RecordSink};
 pub use walk::Names;
-pub(crate) use walk::is_blank;
 
 /// Unpacks a whole gzip file as [`LogReader`] does, and does nothing with it: what is left when all that is ours is taken away.
 /// For the bench alone.

@@ -316,7 +316,7 @@ fn plain_text(bytes: &[u8], at: usize) -> Name<'_> {
     }
 }
 
-pub(crate) fn is_blank(byte: u8) -> bool {
+pub(super) fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 

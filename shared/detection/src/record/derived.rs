@@ -75,6 +75,16 @@ impl Derived {
         }
     }
 
+    /// What it holds in a record with none of these members, as nearly all are.
+    pub(crate) fn usual(self) -> Option<(&'static str, &'static [&'static str])> {
+        match self {
+            Self::Outcome => {
+                Some((Outcome::Success.as_str(), &["errorCode", "errorMessage", "responseElements.statusCode"]))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether it is worked out of all that was sent.
     pub(crate) fn wants_request(self) -> bool {
         !matches!(self, Self::Outcome | Self::Actor | Self::Model)

@@ -13,12 +13,12 @@ use std::borrow::Cow;
 use serde::de::IgnoredAny;
 use serde_json::Number;
 use smallvec::SmallVec;
+use wide::u8x16;
 
 use super::{
     fields::{Fields, Node, OMITTED},
     values::{Scalar, Values},
 };
-use crate::delivered_log::{BLOCK, Masks, OverBlocks, is_blank, with_masks};
 
 /// Objects and arrays within each other. CloudTrail's have a few, requests of Bedrock's about ten; `serde_json` takes 127.
 const DEEPEST: usize = 32;
@@ -27,36 +27,48 @@ const DEEPEST: usize = 32;
 pub(super) fn extract<'de>(fields: &Fields, record: &'de [u8]) -> Option<Values<'de>> {
     let text = std::str::from_utf8(record).ok()?;
     let mut values = Values::none(fields);
-    let stops = with_masks(Stops(record));
+    let stops = stops(record);
     let mut walk = Walk { fields, values: &mut values, text, bytes: record, stops: &stops, at: 0 };
     walk.value(Some(fields.root()), DEEPEST)?;
     walk.peek();
     (walk.at == text.len()).then_some(values)
 }
 
+const BLOCK: usize = 64;
+
+/// Blocks of most records, which need no memory of their own: 4 KiB.
+const OFTEN: usize = 64;
+
+const LAST_CONTROL: u8 = b' ' - 1;
+
 /// For each byte a bit that says whether a string may end there, have an escape there, or be none because of it.
-struct Stops<'a>(&'a [u8]);
-
-impl OverBlocks for Stops<'_> {
-    /// Room for records of 4 KiB in place: most are smaller.
-    type Output = SmallVec<[u64; 64]>;
-
-    #[inline(always)]
-    fn run(self, masks: impl Fn(&[u8; BLOCK]) -> Masks, _: impl Fn(u64) -> u64) -> Self::Output {
-        let (blocks, rest) = self.0.as_chunks::<BLOCK>();
-        // In its full length from the start: with a branch for each block the compiler takes every mask apart and puts it together again.
-        let mut all = SmallVec::from_elem(0, blocks.len() + 1);
-        for (stops, block) in all.iter_mut().zip(blocks) {
-            *stops = masks(block).stops;
-        }
-        // Blanks are no stops.
-        let mut last = [b' '; BLOCK];
-        if let (Some(stops), Some(begins)) = (all.last_mut(), last.get_mut(..rest.len())) {
-            begins.copy_from_slice(rest);
-            *stops = masks(&last).stops;
-        }
-        all
+fn stops(bytes: &[u8]) -> SmallVec<[u64; OFTEN]> {
+    let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+    // At its full length from the start: a branch between two blocks would make the compiler take their masks apart.
+    let mut stops = SmallVec::from_elem(0, blocks.len() + 1);
+    for (stop, block) in stops.iter_mut().zip(blocks) {
+        *stop = stops_of_block(block);
     }
+    // Blanks are no stops.
+    let mut last = [b' '; BLOCK];
+    if let (Some(stop), Some(begin)) = (stops.last_mut(), last.get_mut(..rest.len())) {
+        begin.copy_from_slice(rest);
+        *stop = stops_of_block(&last);
+    }
+    stops
+}
+
+#[inline]
+fn stops_of_block(block: &[u8; BLOCK]) -> u64 {
+    let (parts, _) = block.as_chunks::<16>();
+    let mut stops = 0;
+    for (number, part) in parts.iter().enumerate() {
+        let part = u8x16::new(*part);
+        let controls = part.min(u8x16::splat(LAST_CONTROL)).simd_eq(part);
+        let found = controls | part.simd_eq(u8x16::splat(b'"')) | part.simd_eq(u8x16::splat(b'\\'));
+        stops |= u64::from(found.to_bitmask()) << (16 * number);
+    }
+    stops
 }
 
 /// A walk over a record along the tree of fields. Every step answers `None` where it gives up.
@@ -158,7 +170,8 @@ impl<'f, 'de> Walk<'f, '_, 'de> {
 
     #[cold]
     fn peek_after_blanks(&mut self) -> Option<u8> {
-        let blanks = self.bytes.get(self.at..)?.iter().take_while(|byte| is_blank(**byte)).count();
+        let blanks =
+            self.bytes.get(self.at..)?.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
         self.at += blanks;
         self.bytes.get(self.at).copied()
     }
@@ -232,7 +245,7 @@ impl<'f, 'de> Walk<'f, '_, 'de> {
         Some(())
     }
 
-    /// The first byte from here on at which a string may not just go on.
+    /// The next stop from here on.
     #[inline(always)]
     fn stop(&self, from: usize) -> Option<usize> {
         let mut block = from / BLOCK;

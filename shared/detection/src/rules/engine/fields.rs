@@ -44,6 +44,8 @@ pub(super) struct Source {
     pub(super) field: Derived,
     pub(super) slot: Slot,
     pub(super) members: Vec<Member>,
+    /// What it holds where nothing stands in any of these slots.
+    pub(super) usual: Option<(&'static str, Vec<Slot>)>,
 }
 
 /// A member that a derived field is worked out of.
@@ -124,7 +126,9 @@ impl Fields {
                 Member { path, way: self.way(path), slot }
             });
             let members = members.collect();
-            self.derived.push(Source { field: *derived, slot, members });
+            let usual =
+                derived.usual().map(|(usual, unless)| (usual, unless.iter().map(|path| self.slot(path)).collect()));
+            self.derived.push(Source { field: *derived, slot, members, usual });
             return slot;
         }
         let mut way: Vec<Slot> = Vec::new();

@@ -62,16 +62,25 @@ impl Reading<'_> {
 
     pub(super) fn derive(&mut self, source: &Source, own: &OwnLists) {
         if self.derived.get(source.field as usize) == Some(&false) {
+            if let Some(usual) = self.values.usual(source) {
+                self.is_derived(source);
+                self.values.set(source.slot, [Cow::Borrowed(usual)], false);
+                return;
+            }
             let held = self.worked_out(source, own);
             self.set(source, held);
         }
     }
 
     pub(super) fn set(&mut self, source: &Source, held: Held) {
+        self.is_derived(source);
+        self.values.set(source.slot, held.values.into_iter().map(Cow::Owned), held.hidden);
+    }
+
+    fn is_derived(&mut self, source: &Source) {
         if let Some(is_there) = self.derived.get_mut(source.field as usize) {
             *is_there = true;
         }
-        self.values.set(source.slot, held);
     }
 
     /// Out of as little of the record as will do, else out of all of it.

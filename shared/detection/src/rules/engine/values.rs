@@ -10,7 +10,7 @@ use super::{
     comparison::lower,
     fields::{Fields, Node, Slot, Source},
 };
-use crate::record::{Held, is_hidden_literal};
+use crate::record::is_hidden_literal;
 
 /// The places of a field that is absent, and of one that is not visible.
 const ABSENT: u32 = 0;
@@ -173,13 +173,20 @@ impl<'de> Values<'de> {
         Some(excerpt)
     }
 
+    /// What a derived field holds in nearly all records, if this is one of them.
+    pub(super) fn usual(&self, source: &Source) -> Option<&'static str> {
+        let (usual, unless) = source.usual.as_ref()?;
+        let holds = |slot: &Slot| self.field(*slot).is_some_and(|field| !field.scalars.is_empty());
+        (!unless.iter().any(holds)).then_some(*usual)
+    }
+
     /// Puts in what a derived field holds.
-    pub(super) fn set(&mut self, slot: Slot, held: Held) {
+    pub(super) fn set(&mut self, slot: Slot, texts: impl IntoIterator<Item = Cow<'de, str>>, hidden: bool) {
         let Some(field) = self.field_mut(slot) else { return };
-        (field.present, field.exists) = (!held.values.is_empty(), !held.values.is_empty());
-        field.hidden = held.hidden;
+        field.scalars = texts.into_iter().map(Scalar::Text).collect();
+        (field.present, field.exists) = (!field.scalars.is_empty(), !field.scalars.is_empty());
+        field.hidden = hidden;
         field.folded = OnceCell::new();
-        field.scalars = held.values.into_iter().map(|text| Scalar::Text(Cow::Owned(text))).collect();
     }
 }
 

@@ -193,7 +193,7 @@ fn what_a_parser_refuses_is_not_taken() {
     let long = "x".repeat(200);
     let strings = ["\\", "\\x", "\\u12", "\\u12g4", "\\ud83d", "\n", "\0", "\x1f"]
         .iter()
-        .flat_map(|bad| [bad.to_owned(), format!("{long}{bad}"), format!("\\\\{bad}{long}"), format!("\\\"{bad}")]);
+        .flat_map(|bad| [bad.to_string(), format!("{long}{bad}"), format!("\\\\{bad}{long}"), format!("\\\"{bad}")]);
     let values =
         ["tru", "truer", "nulL", "fals", "01", "-", "1.", "1e", "+1", ".5", "1-2", "0x1", "NaN", "'a'", "[1,]", "[,1]"]
             .map(str::to_owned)
