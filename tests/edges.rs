@@ -1,4 +1,4 @@
-//! The two adapters, each before a server that gives one answer: what S3 and SNS say when things go wrong, and a local AWS
+//! The adapters, each before a server that gives one answer: what S3 and SNS say when things go wrong, and a local AWS
 //! never does.
 
 use std::{
@@ -12,8 +12,10 @@ use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use detector::{
     findings_topic::{Entry, NotTaken, RequestError, Sns},
     handler::{FetchError, LogBody as _, LogBucket as _},
+    live_rules::{Listed, RulesSource as _, Unread},
     log_bucket::S3LogBucket,
     notification::{Happened, ObjectEvent},
+    rules_prefix::{Place, RulesPrefix},
 };
 
 use crate::samples::{BUCKET, audit, delete_guardrail, document, key};
@@ -96,6 +98,50 @@ async fn what_s3_says_is_sorted_into_gone_failed_and_broken() {
         );
     }
     assert!(matches!(get(200, 9, "hello").await, Err(FetchError::Broken(_))), "a body that is short is not whole");
+}
+
+async fn read_rule_file(status: u16, length: usize, body: &str, listed: u64) -> Result<String, Unread> {
+    let config = aws_sdk_s3::config::Builder::from(&answering("GET /rules/a.yml", status, length, body))
+        .force_path_style(true)
+        .build();
+    let place = Place { bucket: "rules".to_owned(), key: String::new() };
+    let source = RulesPrefix::new(aws_sdk_s3::Client::from_conf(config), Some(place), None);
+    let (path, version) = ("s3://rules/a.yml".to_owned(), "1".to_owned());
+    source.read(&Listed { path, version, size: listed, is_lists: false }).await
+}
+
+/// A file that may be read the next time keeps a start from judging without it; one that nobody can read must not.
+#[tokio::test]
+async fn what_keeps_a_rule_file_from_being_read_is_its_own_or_will_pass() {
+    assert_eq!(read_rule_file(200, 5, "rules", 5).await, Ok("rules".to_owned()));
+    let error = |code: &str| format!("<Error><Code>{code}</Code><Message>m</Message></Error>");
+    for (status, code, is_its_own) in [
+        (403, "AccessDenied", true),
+        (404, "NoSuchKey", true),
+        (403, "InvalidObjectState", true),
+        (400, "KMS.DisabledException", true),
+        (400, "KMS.KMSInvalidStateException", true),
+        (400, "InvalidRequest", true),
+        (400, "KMS.ThrottlingException", false),
+        (404, "NoSuchBucket", false),
+        (400, "ExpiredToken", false),
+        (503, "SlowDown", false),
+        (500, "InternalError", false),
+        (418, "SomethingNew", false),
+    ] {
+        let body = error(code);
+        let unread = read_rule_file(status, body.len(), &body, 5).await.unwrap_err();
+        assert_eq!(matches!(unread, Unread::Ever(_)), is_its_own, "{unread:?}");
+    }
+    for (what, length, body, listed) in
+        [("half of it", 5, "rules", 10), ("more than it", 5, "rules", 4), ("it breaks off", 10, "rules", 10)]
+    {
+        let unread = read_rule_file(200, length, body, listed).await.unwrap_err();
+        assert!(matches!(unread, Unread::Yet(_)), "{what}: {unread:?}");
+    }
+    let large = "#".repeat((1 << 20) + 1);
+    let unread = read_rule_file(200, large.len(), &large, large.len() as u64).await.unwrap_err();
+    assert_eq!(unread, Unread::Ever("it is larger than 1 MiB".to_owned()));
 }
 
 async fn publish(status: u16, body: &str) -> Result<Vec<NotTaken>, RequestError> {

@@ -14,7 +14,7 @@
 //! - [`notifications`]: every file in `events/notifications` says what it should
 //! - [`flow`]: whole invocations between in-memory edges, every row of the README's failures among them
 //! - [`publishing`]: what SNS may answer, and what becomes of each finding
-//! - [`edges`]: the two adapters, and answers of S3 and SNS that a local AWS never gives
+//! - [`edges`]: the adapters, and answers of S3 and SNS that a local AWS never gives
 //! - [`command_line`]: `bedrock-audit` as a user runs it
 //! - [`pages`]: the pages that it writes about rules; [`coverage`]: which operation is watched by which rule, and what others publish
 //! - [`end_to_end`]: the real `bootstrap` on a local AWS, woken over the Lambda Runtime API

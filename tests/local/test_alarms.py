@@ -259,6 +259,11 @@ class OnTheLedger(unittest.TestCase):
         self.assertEqual(self.ringing(lines), set())
         self.assertIsNone(rings(self.alarms["rule-files-refused"], {}), "without a ledger it stays as it was")
 
+    def test_a_start_without_its_rules_judges_nothing_and_rings(self) -> None:
+        answers, lines = self.period(self.a_log("nine"), RULES_URI="s3://no-such-bucket-of-rules/")
+        self.assertTrue(answers[0].failed)
+        self.assertEqual(self.ringing(lines), {"items-failed", "no-log-audited"})
+
     def test_an_hour_without_a_log_rings_even_if_the_detector_is_busy(self) -> None:
         other = json.loads(self.a_log("seven"))
         digest = other["Records"][0]["s3"]["object"]
