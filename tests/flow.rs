@@ -1068,3 +1068,26 @@ async fn without_its_rules_a_cold_detector_judges_nothing() {
     assert_eq!(titles, expected);
     assert_eq!(rules.reads.lock().unwrap().iter().filter(|path| *path == "a.yml").count(), 2, "what was read is kept");
 }
+
+/// The next attempt reads only what could not be read: that this is one file that nobody can read does not mean that none can be.
+#[tokio::test(start_paused = true)]
+async fn a_start_that_failed_goes_on_with_what_it_read() {
+    let bench = Bench::with("one", log(&[ordinary(1)]));
+    let rules = MemoryRules::default();
+    rules.put("a.yml", Some(&rule_on("ListBuckets")));
+    rules.put("b.yml", None);
+    rules.put("locked.yml", None);
+    let handler = bench.handler_with(LiveRules::from_source(rules.clone(), Fixed::default()));
+    let wake = async || balance::wake(&handler, s3(&["one"]), Duration::from_secs(120)).await;
+    assert!(wake().await.answer.is_err());
+    rules.files.lock().unwrap().remove("b.yml");
+    let invocation = wake().await;
+    assert_eq!((invocation.answer.is_ok(), invocation.ledger.rule_files_refused), (true, 1));
+    assert!(bench.titles().contains(&"ListBuckets seen (success)".to_owned()));
+
+    // Where nobody can read any, there is nothing to judge by.
+    rules.files.lock().unwrap().remove("a.yml");
+    let handler = bench.handler_with(LiveRules::from_source(rules.clone(), Fixed::default()));
+    let said = balance::wake(&handler, s3(&["one"]), Duration::from_secs(120)).await.answer.unwrap_err().to_string();
+    assert!(said.contains("cannot be read: locked.yml: it broke off"), "{said}");
+}

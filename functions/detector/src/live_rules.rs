@@ -276,16 +276,14 @@ impl State {
         }
     }
 
-    /// Why there are no rules to begin with. What a file asks for that may be read a moment later, or all of them, must not go
-    /// unasked: no log is read a second time for it. But a file that nobody can read keeps no other from being in force.
-    fn missing(&self, read: &[(Listed, Result<String, Unread>)]) -> Option<String> {
-        if self.in_force.is_some() {
-            return None;
+    /// Why there are no rules to begin with, after what was read. What a file asks for that may be read a moment later, or all of
+    /// them, must not go unasked: no log is read a second time for it. But a file that nobody can read keeps no other from
+    /// being in force.
+    fn missing(&self, broke_off: Option<String>) -> Option<String> {
+        if broke_off.is_some() || self.files.values().any(|known| known.text.is_some()) {
+            return broke_off;
         }
-        let mut unread = read.iter().filter_map(|(file, text)| Some((&file.path, text.as_ref().err()?)));
-        let none_read = !read.is_empty() && read.iter().all(|(_, text)| text.is_err());
-        let (path, unread) = unread.find(|(_, unread)| none_read || matches!(unread, Unread::Yet(_)))?;
-        Some(format!("{path}: {}", unread.why()))
+        self.files.iter().find_map(|(path, known)| Some(format!("{path}: {}", known.trouble.as_ref()?)))
     }
 
     /// Takes what was read of a source, and puts the rules into force.
@@ -296,7 +294,11 @@ impl State {
         listed: &[Listed],
         read: Vec<(Listed, Result<String, Unread>)>,
     ) -> Result<InForce, String> {
-        let missing = self.missing(&read);
+        let is_start = self.in_force.is_none();
+        let broke_off = read.iter().find_map(|(file, text)| match text {
+            Err(Unread::Yet(why)) => Some(format!("{}: {why}", file.path)),
+            _ => None,
+        });
         // Until it is done, nothing is: after a panic in the middle, the next renewal must not take all for unchanged.
         self.in_force = None;
         let there: HashSet<&str> = listed.iter().map(|file| file.path.as_str()).collect();
@@ -308,7 +310,7 @@ impl State {
             known.trouble = text.as_ref().err().map(|unread| unread.why().to_owned());
             known.text = text.ok().or_else(|| known.text.take());
         }
-        if let Some(why) = missing {
+        if let (true, Some(why)) = (is_start, self.missing(broke_off)) {
             return Err(why);
         }
         let (mut files, mut unread) = (fixed.files.clone(), fixed.unread.clone());
