@@ -15,7 +15,8 @@ OPERATIONS_VENV := $(CURDIR)/.venv/operations
 BENCH_VENV := $(CURDIR)/.venv/bench
 LAMBDA_VENV := $(CURDIR)/.venv/lambda
 # A binary names in its messages the files that it was made of; where they lay on the machine that built it is nobody's business.
-WITHOUT_PATHS := RUSTFLAGS="$(RUSTFLAGS) --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo --remap-path-prefix=$(CURDIR)=."
+# The processor is the one that cargo-lambda chooses for arm64, as long as there are no RUSTFLAGS.
+FOR_LAMBDA := RUSTFLAGS="-C target-cpu=neoverse-n1 --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo --remap-path-prefix=$(CURDIR)=. $(RUSTFLAGS)"
 WITH_LAMBDA_TOOLS := PATH="$(LAMBDA_VENV)/bin:$$PATH"
 # In this order: cargo-lambda finds zig by asking the first python3 for it.
 WITH_SAM_TOOLS := SAM_CLI_TELEMETRY=0 PATH="$(LAMBDA_VENV)/bin:$(TEMPLATE_VENV)/bin:$$PATH"
@@ -65,7 +66,7 @@ check: check-code check-rules check-pages check-arrows check-dependencies check-
 # Two things outlive `make clean`: cargo-lambda adds the target aarch64-unknown-linux-gnu to the Rust toolchain, and zig and
 # cargo-zigbuild keep caches in the user's cache folder (~/.cache). `deploy` does the same.
 build: needs-python .venv/lambda/.done $(CYCLONEDX_STAMP) ## Build the zip that Lambda runs (arm64) and its list of parts (SBOM): target/lambda/bootstrap/
-	$(WITHOUT_PATHS) $(WITH_LAMBDA_TOOLS) cargo lambda build --release --locked --arm64 --output-format zip \
+	$(FOR_LAMBDA) $(WITH_LAMBDA_TOOLS) cargo lambda build --release --locked --arm64 --output-format zip \
 		--package bedrock-audit-detector --bin bootstrap
 	@$(MAKE) --no-print-directory sbom
 
@@ -79,7 +80,7 @@ scan: needs-LOG ## Scan logs on this disk with the command line: LOG=events/logs
 		status=$$?; [ $$status -eq 1 ] || exit $$status
 
 deploy: needs-python .venv/template/.done .venv/lambda/.done ## Build and deploy the stack with SAM, which asks for what it needs
-	$(WITHOUT_PATHS) $(WITH_SAM_TOOLS) sam build
+	$(FOR_LAMBDA) $(WITH_SAM_TOOLS) sam build
 	$(WITH_SAM_TOOLS) sam deploy --guided
 
 smoke: needs-STACK needs-python .venv/tests/.done ## Send a test finding through a deployed stack: STACK=bedrock-audit
