@@ -2,7 +2,7 @@
 
 mod governed;
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, mem};
 
 use memchr::memchr_iter;
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use crate::{
     finding::{Confidence, FileProblem, Finding, Fired, Groups, Log, about_file},
     ledger::RecordCounts,
     record::{Record, document, legible},
-    rules::{Question, RuleRef, RuleSet, Standing, Verdict, WhenHidden},
+    rules::{Memory, Question, RuleRef, RuleSet, Standing, Verdict, WhenHidden},
 };
 use governed::Governed;
 
@@ -63,7 +63,7 @@ impl<'r> Audit<'r> {
     pub fn new(rule_set: &'r RuleSet, log: Log, encoding: Encoding, limit: u64) -> Self {
         Self {
             reader: LogReader::new(
-                Judge::new(rule_set, RuleSet::candidates, RuleSet::read, |question, rule| question.ask(rule)),
+                Judge::new(rule_set, RuleSet::candidates, RuleSet::read_into, |question, rule| question.ask(rule)),
                 encoding,
                 limit,
             ),
@@ -109,7 +109,7 @@ pub fn audit_plainly<'a>(rule_set: &RuleSet, log: Log, records: impl IntoIterato
 }
 
 /// Reads of a record what a rule set asks for.
-type Read = for<'a> fn(&'a RuleSet, &'a [u8]) -> Result<Question<'a>, serde_json::Error>;
+type Read = for<'a> fn(&'a RuleSet, &'a [u8], Memory) -> Result<Question<'a>, serde_json::Error>;
 
 /// Asks the rules about each record.
 struct Judge<'r> {
@@ -118,6 +118,7 @@ struct Judge<'r> {
     candidates: fn(&RuleSet, &str, &str) -> Vec<usize>,
     read: Read,
     ask: fn(&mut Question<'_>, usize) -> Verdict,
+    memory: Memory,
     groups: Groups<'r>,
     governed: Governed<'r>,
     counts: RecordCounts,
@@ -151,6 +152,7 @@ impl<'r> Judge<'r> {
             candidates,
             read,
             ask,
+            memory: Memory::default(),
             groups: Groups::new(rule_set),
             governed: Governed::new(rule_set),
             counts: RecordCounts::default(),
@@ -234,7 +236,7 @@ impl<'r> Judge<'r> {
         if candidates.is_empty() && !unknown {
             return Ok(false);
         }
-        let mut question = (self.read)(self.rule_set, bytes)?;
+        let mut question = (self.read)(self.rule_set, bytes, mem::take(&mut self.memory))?;
         let (mut fired, mut undecided) = (Vec::new(), Vec::new());
         for position in candidates {
             let rule = RuleRef::At(position);
@@ -262,6 +264,7 @@ impl<'r> Judge<'r> {
             *self.undecided.entry(rule.unwrap_or_default()).or_default() += 1;
         }
         if fired.is_empty() && !unknown {
+            self.memory = question.into_memory();
             return Ok(false);
         }
         // Only what is found is ever turned into a document.
@@ -280,6 +283,7 @@ impl<'r> Judge<'r> {
         let matched = !fired.is_empty();
         let told = self.governed.told(&mut question, &record, &self.groups, fired);
         self.groups.add(&record, bytes, &told);
+        self.memory = question.into_memory();
         Ok(matched)
     }
 

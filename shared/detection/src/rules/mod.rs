@@ -38,6 +38,7 @@ use time::Date;
 pub use unknown::UNKNOWN_OPERATION;
 
 use crate::{delivered_log::Names, operations::Operations, record::event_time_ms};
+pub(crate) use engine::Memory;
 use engine::{Engine, Reading};
 use exceptions::Exceptions;
 use index::Index;
@@ -264,12 +265,17 @@ impl RuleSet {
     /// # Errors
     /// When the record is not JSON.
     pub fn read<'r>(&'r self, record: &'r [u8]) -> Result<Question<'r>, serde_json::Error> {
-        Ok(Question { rule_set: self, reading: self.engine.read(record, &self.operations)? })
+        self.read_into(record, Memory::default())
+    }
+
+    /// The same into the memory of an earlier record.
+    pub(crate) fn read_into<'r>(&'r self, record: &'r [u8], memory: Memory) -> Result<Question<'r>, serde_json::Error> {
+        Ok(Question { rule_set: self, reading: self.engine.read(record, &self.operations, memory)? })
     }
 
     /// The same by a parser alone, for tests.
     #[cfg(feature = "plain")]
-    pub(crate) fn read_plainly<'r>(&'r self, record: &'r [u8]) -> Result<Question<'r>, serde_json::Error> {
+    pub(crate) fn read_plainly<'r>(&'r self, record: &'r [u8], _: Memory) -> Result<Question<'r>, serde_json::Error> {
         Ok(Question { rule_set: self, reading: self.engine.read_plainly(record, &self.operations)? })
     }
 }
@@ -282,6 +288,11 @@ pub struct Question<'r> {
 }
 
 impl<'r> Question<'r> {
+    /// What it was read into, for the next record.
+    pub(crate) fn into_memory(self) -> Memory {
+        self.reading.into_memory()
+    }
+
     /// The UTC day of `eventTime`; nothing where it cannot be read.
     #[must_use]
     pub(crate) fn day(&self) -> Option<Date> {

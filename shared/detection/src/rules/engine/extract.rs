@@ -17,16 +17,16 @@ use wide::u8x16;
 
 use super::{
     fields::{Fields, Node, OMITTED},
-    values::{Scalar, Values},
+    values::{Memory, Scalar, Values},
 };
 
 /// Objects and arrays within each other. CloudTrail's have a few, requests of Bedrock's about ten; `serde_json` takes 127.
 const DEEPEST: usize = 32;
 
 /// What the fields hold in a record; `None` says nothing about it.
-pub(super) fn extract<'de>(fields: &Fields, record: &'de [u8]) -> Option<Values<'de>> {
+pub(super) fn extract<'de>(fields: &Fields, record: &'de [u8], memory: Memory) -> Option<Values<'de>> {
     let text = std::str::from_utf8(record).ok()?;
-    let mut values = Values::none(fields);
+    let mut values = Values::none(fields, memory);
     let stops = stops(record);
     let mut walk = Walk { fields, values: &mut values, text, bytes: record, stops: &stops, at: 0 };
     walk.value(Some(fields.root()), DEEPEST)?;

@@ -9,7 +9,7 @@ use super::{
     compile::ALL_REGEX_BYTES,
     extract::extract,
     parse::parse,
-    values::{Scalar, Values},
+    values::{Memory, Scalar, Values},
 };
 use crate::{
     operations::Operations,
@@ -209,8 +209,9 @@ impl Fields {
         &self,
         record: &'de [u8],
         operations: &Operations,
+        memory: Memory,
     ) -> Result<Values<'de>, serde_json::Error> {
-        let mut values = match extract(self, record) {
+        let mut values = match extract(self, record, memory) {
             Some(values) => values,
             None => parse(self, record)?,
         };

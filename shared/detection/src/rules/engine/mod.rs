@@ -28,6 +28,7 @@ use rsigma_parser::{Detections, SigmaRule};
 #[cfg(feature = "lint")]
 use serde_json::Value;
 
+pub(crate) use self::values::Memory;
 use self::{comparison::Pattern, fields::Source, tree::Tree};
 pub(super) use self::{comparison::lower, reading::Reading};
 use super::{
@@ -144,7 +145,8 @@ impl Engine {
     #[cfg(feature = "lint")]
     pub(super) fn holds(&self, record: &Value) -> bool {
         let (bytes, operations) = (record.to_string(), Operations::default());
-        self.read(bytes.as_bytes(), &operations).is_ok_and(|mut reading| self.judge(0, &mut reading).matches)
+        self.read(bytes.as_bytes(), &operations, Memory::default())
+            .is_ok_and(|mut reading| self.judge(0, &mut reading).matches)
     }
 
     /// Takes out of a record what the rules read.
@@ -155,8 +157,9 @@ impl Engine {
         &self,
         record: &'de [u8],
         operations: &'de Operations,
+        memory: Memory,
     ) -> Result<Reading<'de>, serde_json::Error> {
-        Ok(Reading::of(self.fields.read(record, operations)?, record, operations))
+        Ok(Reading::of(self.fields.read(record, operations, memory)?, record, operations))
     }
 
     pub(super) fn judge(&self, position: usize, reading: &mut Reading<'_>) -> Verdict {

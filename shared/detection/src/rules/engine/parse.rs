@@ -8,7 +8,7 @@ use serde_json::{Number, Value};
 
 use super::{
     fields::{Fields, Node, OMITTED},
-    values::{Scalar, Values},
+    values::{Memory, Scalar, Values},
 };
 
 /// What the fields hold in a record.
@@ -16,7 +16,7 @@ use super::{
 /// # Errors
 /// When the record is not JSON, or is nested deeper than 128 levels.
 pub(super) fn parse<'de>(fields: &Fields, record: &'de [u8]) -> Result<Values<'de>, serde_json::Error> {
-    let mut values = Values::none(fields);
+    let mut values = Values::none(fields, Memory::default());
     let walk = Walk { fields, node: fields.root(), values: &mut values };
     // Asked once and for all whether it is UTF-8, and not for every string again.
     match std::str::from_utf8(record) {

@@ -8,7 +8,7 @@ use super::{
     OwnLists,
     fields::{Source, TREES},
     parse::Name,
-    values::{Field, Scalar, Values},
+    values::{Field, Memory, Scalar, Values},
 };
 use crate::{
     operations::Operations,
@@ -48,6 +48,10 @@ impl<'de> Reading<'de> {
 }
 
 impl Reading<'_> {
+    pub(in crate::rules) fn into_memory(self) -> Memory {
+        self.values.into_memory()
+    }
+
     pub(super) fn read_everything(&mut self) {
         if self.everything.is_none() {
             let operations = self.operations;

@@ -28,6 +28,14 @@ pub(super) struct Values<'de> {
     stands: Vec<Stands>,
 }
 
+/// The memory that values lie in, used again from record to record: to ask for it and to give it back takes as long as to read a
+/// dozen fields.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    fields: Vec<Field<'static>>,
+    stands: Vec<Stands>,
+}
+
 /// What a record holds at a node of the tree of fields.
 #[derive(Debug, Clone, Copy, Default)]
 struct Stands {
@@ -68,14 +76,21 @@ impl<'de> Field<'de> {
 
 impl<'de> Values<'de> {
     /// Of a record of which nothing has been read.
-    pub(super) fn none(fields: &Fields) -> Self {
-        let mut none = Self { fields: Vec::with_capacity(OFTEN), stands: vec![Stands::default(); fields.slots()] };
+    pub(super) fn none(fields: &Fields, memory: Memory) -> Self {
+        let mut none = Self { fields: emptied(memory.fields), stands: memory.stands };
+        none.stands.clear();
+        none.stands.resize(fields.slots(), Stands::default());
+        none.fields.reserve(OFTEN);
         none.fields.extend([Field::default(), Field { hidden: true, ..Field::default() }]);
         for source in fields.derived() {
             // Until it is worked out.
             none.hide(source.slot);
         }
         none
+    }
+
+    pub(super) fn into_memory(self) -> Memory {
+        Memory { fields: emptied(self.fields), stands: self.stands }
     }
 
     pub(super) fn field(&self, slot: Slot) -> Option<&Field<'de>> {
@@ -188,6 +203,12 @@ impl<'de> Values<'de> {
         field.hidden = hidden;
         field.folded = OnceCell::new();
     }
+}
+
+/// The same memory without the fields in it, for a record that lives longer or less long.
+fn emptied<'new>(mut fields: Vec<Field<'_>>) -> Vec<Field<'new>> {
+    fields.clear();
+    fields.into_iter().map_while(|_| None).collect()
 }
 
 /// Puts in a value at a path of names.

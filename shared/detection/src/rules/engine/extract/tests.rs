@@ -36,7 +36,7 @@ fn fields() -> Fields {
 
 /// Whether the fast way takes a record; then it has to give what the other way gives.
 fn is_taken(fields: &Fields, record: &[u8]) -> bool {
-    let Some(extracted) = extract(fields, record) else { return false };
+    let Some(extracted) = extract(fields, record, Memory::default()) else { return false };
     let shown = String::from_utf8_lossy(record);
     let parsed = parse(fields, record).unwrap_or_else(|error| panic!("taken, and {error}: {shown}"));
     assert_eq!(format!("{extracted:?}"), format!("{parsed:?}"), "{shown}");
@@ -240,7 +240,7 @@ fn what_is_not_sure_is_left_to_the_parser() {
     assert!(is_taken(&fields(), deep(DEEPEST).as_bytes()));
     let bytes: [&[u8]; 2] = [b"{\"ab\":\"\xff\"}", b"{\"none\":\"\xc3\"}"];
     for record in bytes {
-        assert!(extract(&fields(), record).is_none());
+        assert!(extract(&fields(), record, Memory::default()).is_none());
     }
     for record in [
         deep(DEEPEST + 1),
@@ -251,7 +251,11 @@ fn what_is_not_sure_is_left_to_the_parser() {
         r#"{"responseElements":{"omitted":false,"a":1}}"#.to_owned(),
         r#"{"none":1e400}"#.to_owned(),
     ] {
-        assert!(extract(&fields(), record.as_bytes()).is_none(), "{}", &record[..record.len().min(80)]);
+        assert!(
+            extract(&fields(), record.as_bytes(), Memory::default()).is_none(),
+            "{}",
+            &record[..record.len().min(80)]
+        );
     }
     // Elsewhere it is a name like any other.
     assert!(is_taken(&fields(), br#"{"a":{"omitted":true,"b":"***"},"none":{"requestParameters":{"omitted":true}}}"#));
