@@ -233,3 +233,22 @@ fn a_deep_request_is_read_all_the_same() {
     }
     assert_eq!(values(Derived::ForeignAccounts, &deep), ["123456789012"]);
 }
+
+#[test]
+fn the_usual_outcome_is_that_of_records_without_what_tells_another() {
+    for (_, field) in DERIVED {
+        let Some((usual, unless)) = field.usual() else { continue };
+        for path in field.members() {
+            let mut record = json!({"eventSource": "bedrock-agentcore.amazonaws.com"});
+            let nothing = field.of(&Record::new(&record), false, &Ours);
+            assert_eq!(nothing, Held::shown(vec![usual.to_owned()]));
+            match path.split_once('.') {
+                Some((name, below)) => record[name][below] = json!("403"),
+                None if *path != "eventSource" => record[path] = json!("403"),
+                None => {}
+            }
+            let tells_another = field.of(&Record::new(&record), false, &Ours) != nothing;
+            assert_eq!(tells_another, unless.contains(path), "{path}");
+        }
+    }
+}

@@ -206,8 +206,7 @@ impl<'de> Values<'de> {
 }
 
 /// The same memory without the fields in it, for a record that lives longer or less long.
-fn emptied<'new>(mut fields: Vec<Field<'_>>) -> Vec<Field<'new>> {
-    fields.clear();
+fn emptied<'new>(fields: Vec<Field<'_>>) -> Vec<Field<'new>> {
     fields.into_iter().map_while(|_| None).collect()
 }
 

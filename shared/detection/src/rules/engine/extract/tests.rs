@@ -40,6 +40,11 @@ fn is_taken(fields: &Fields, record: &[u8]) -> bool {
     let shown = String::from_utf8_lossy(record);
     let parsed = parse(fields, record).unwrap_or_else(|error| panic!("taken, and {error}: {shown}"));
     assert_eq!(format!("{extracted:?}"), format!("{parsed:?}"), "{shown}");
+    // And into memory in which something has been.
+    let other = br#"{"a":{"b":1},"eventName":"a","requestParameters":{"a":"***"},"responseElements":{"a":[{},{}]}}"#;
+    let memory = extract(fields, other, Memory::default()).unwrap().into_memory();
+    let extracted = extract(fields, record, memory).unwrap();
+    assert_eq!(format!("{extracted:?}"), format!("{parsed:?}"), "{shown}");
     true
 }
 
@@ -183,8 +188,45 @@ fn records_as_cloudtrail_writes_them_are_taken() {
         {"a":{"b":[1,2.5,{"a":"***"},null,"ä"]},"policy":"{\"Version\":\"2012-10-17\"}"},"responseElements":null,"readOnly":true,
         "tags":[],"additionalEventData":{},"ab":false}"#;
     let compact: String = record.lines().map(str::trim_start).collect();
-    for text in [record, &compact, "{}", "{ }", "{\"a\" :\t{\"b\"\r: 1 } \n, \"ab\" : [ ] }", " {} ", "[]", "1"] {
+    for text in [
+        record,
+        &compact,
+        "{}",
+        "{ }",
+        "{\"a\" :\t{\"b\"\r: 1 } \n, \"ab\" : [ ] }",
+        " {} ",
+        "[]",
+        "1",
+        "{\"ab\":1E+3}",
+    ] {
         assert!(is_taken(&fields(), text.as_bytes()), "{text}");
+    }
+}
+
+#[test]
+fn what_is_hidden_is_told_beside_what_is_shown() {
+    let fields = fields();
+    for (record, field, hidden, shown) in [
+        (r#"{"requestParameters":{"a":{"b":"***"}}}"#, "requestParameters.a.b", true, 1),
+        (r#"{"requestParameters":{"a":{"b":"***"}}}"#, "requestParameters.a", false, 0),
+        (r#"{"requestParameters":{"a":"***"}}"#, "requestParameters.a.b.a", true, 0),
+        (r#"{"requestParameters":{"a":"***","a":{"b":1}}}"#, "requestParameters.a.b", true, 1),
+        (r#"{"requestParameters":{"a":{"b":1},"a":"***"}}"#, "requestParameters.a.b", true, 1),
+        (r#"{"requestParameters":{"omitted":true,"a":{"b":1}}}"#, "requestParameters.a.b", true, 1),
+        (r#"{"requestParameters":{"a":{"b":1},"omitted":true}}"#, "requestParameters.a.b", true, 1),
+        (r#"{"requestParameters":{"a":{"b":1},"omitted":"true"}}"#, "requestParameters.a.b", false, 1),
+        (r#"{"responseElements":[{"a":"REDACTED"},{"a":1}]}"#, "responseElements.a", true, 2),
+        (r#"{"responseElements":{"requestParameters":{"a":"***"}}}"#, "requestParameters.a", false, 0),
+        (r#"{"a":{"b":"***","omitted":true}}"#, "a.b", false, 1),
+        (r#"{"derived":{"outcome":"success","b":"x"}}"#, "derived.outcome", true, 0),
+        (r#"{"derived":{"outcome":"success","b":"x"}}"#, "derived.b", false, 1),
+    ] {
+        let ways = [extract(&fields, record.as_bytes(), Memory::default()), parse(&fields, record.as_bytes()).ok()];
+        assert!(ways[1].is_some(), "{record}");
+        for values in ways.iter().flatten() {
+            let held = values.field(fields.find(field).unwrap()).unwrap();
+            assert_eq!((held.hidden, held.scalars.len()), (hidden, shown), "{field} of {record}");
+        }
     }
 }
 
