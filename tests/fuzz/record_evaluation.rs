@@ -31,6 +31,9 @@ pub static RULES: LazyLock<RuleSet> = LazyLock::new(|| {
 
 /// The bytes are a record, if they are one JSON value.
 pub fn check(bytes: &[u8]) {
+    if RULES.read(bytes).is_ok() {
+        serde_json::from_slice::<serde::de::IgnoredAny>(bytes).expect("what is read is JSON");
+    }
     let Ok(record) = std::str::from_utf8(bytes) else { return };
     // Without blanks around it: what a log's reader hands over has none.
     let record = record.trim_matches([' ', '\t', '\r', '\n']);
