@@ -4,7 +4,7 @@
 use detection::rules::{Lists, Loaded, Origin, RuleFile, RuleSet};
 use serde_json::{Value, json};
 
-use crate::samples::{delete_guardrail, merge};
+use crate::samples::delete_guardrail;
 
 fn file(text: &str) -> RuleFile {
     RuleFile { path: "mine.yml".to_owned(), text: text.to_owned(), origin: Origin::Outside }
@@ -44,7 +44,7 @@ fn ask(items: &str, lists: Lists, record: &Value) -> (bool, bool) {
 fn invoke(change: &Value) -> Value {
     let mut invoke = json!({"eventName": "InvokeModel", "requestParameters": {"modelId": "eu.amazon.nova-lite-v1:0"}});
     invoke["requestParameters"]["guardrailIdentifier"] = Value::Null;
-    merge(&mut invoke, change);
+    json_patch::merge(&mut invoke, change);
     delete_guardrail(1, &invoke)
 }
 

@@ -90,3 +90,42 @@ fn pages_are_written_checked_and_removed() {
     assert!(ran.status == 2 && ran.err.contains("wrong.yml"), "{}", ran.err);
     assert!(pages.join("mine/renamed.md").exists(), "a wrong rule takes no page away");
 }
+
+/// What lies among rules and is none has no page, and gives none its text.
+#[test]
+fn pages_are_of_rules_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (rules, pages) = (folder.path().join("rules"), folder.path().join("pages"));
+    fs::create_dir(&rules).unwrap();
+    let rule = |name: &str, id: u8, operation: &str| {
+        let text = format!(
+            "title: {operation}\nid: 5cf5d7ea-ef4c-4a6e-8d4b-0c1a7f0d1b1{id}\nlevel: low\nlogsource: {{product: aws, service: cloudtrail}}\n\
+             detection:\n    selection:\n        eventName: {operation}\n    condition: selection\n"
+        );
+        fs::write(rules.join(name), text).unwrap();
+    };
+    rule("m.yml", 0, "CreateAgent");
+    rule("z.yml", 1, "DeleteAgent");
+    fs::write(rules.join("lists.yml"), "my_list: [a]\n").unwrap();
+    let term = "owner: a\nreason: b\ndate: 2026-11-22\nexpires: 2026-12-31\n";
+    let exception = format!(
+        "title: E\nid: 0d5c9a86-3f62-4b8e-9a51-6f1e2d7c4b30\nlogsource: {{product: aws, service: cloudtrail}}\n{term}filter:\n    \
+         rules: [7832d7cf-cc1f-4c37-b444-9c2db70527a5]\n    selection:\n        userIdentity.arn: x\n    condition: not selection\n"
+    );
+    fs::write(rules.join("a.yml"), exception).unwrap();
+    let overrides = format!(
+        "7832d7cf-cc1f-4c37-b444-9c2db70527a5:\n    level: low\n    {}",
+        term.trim_end().replace('\n', "\n    ")
+    );
+    fs::write(rules.join("overrides.yml"), overrides).unwrap();
+    let ran = run(&["rules", "pages", text(&rules), text(&pages)], b"");
+    assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+    for (name, operation) in [("m.md", "CreateAgent"), ("z.md", "DeleteAgent")] {
+        let page = fs::read_to_string(pages.join(name)).unwrap();
+        assert!(
+            page.contains(&format!("# {operation}\n")) && page.contains(&format!("eventName: {operation}\n")),
+            "{page}"
+        );
+    }
+    assert_eq!(fs::read_dir(&pages).unwrap().count(), 3, "the index, and a page for each rule");
+}

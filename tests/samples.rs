@@ -76,28 +76,13 @@ pub(crate) fn delete_guardrail(n: u32, change: &Value) -> Value {
         "recipientAccountId": "111122223333",
         "eventCategory": "Management"
     });
-    merge(&mut record, change);
+    json_patch::merge(&mut record, change);
     record
 }
 
 /// A call that no rule asks for.
 pub(crate) fn ordinary(n: u32) -> Value {
     delete_guardrail(n, &json!({"eventSource": "s3.amazonaws.com", "eventName": "ListBuckets", "readOnly": true}))
-}
-
-pub(crate) fn merge(target: &mut Value, change: &Value) {
-    match (target, change) {
-        (Value::Object(target), Value::Object(change)) => {
-            for (name, value) in change {
-                if value.is_null() {
-                    target.remove(name);
-                } else {
-                    merge(target.entry(name.clone()).or_insert(Value::Null), value);
-                }
-            }
-        }
-        (target, change) => *target = change.clone(),
-    }
 }
 
 pub(crate) fn document(records: &[Value]) -> Vec<u8> {

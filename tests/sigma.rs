@@ -686,13 +686,14 @@ fn a_rule_says_what_it_does_with_what_is_not_visible() {
 #[test]
 fn an_explanation_names_the_part_that_says_no() {
     for (detection, record, expected) in [
-        ("{a: x, b: y}", r#"{"a":"z","b":"y"}"#, "selection: `a: x`: the field holds z"),
-        ("{a: [x, y]}", r#"{"a":["z",1,null]}"#, "selection: `a: x, y`: the field holds z, 1, null"),
-        ("{a|contains|all: [x, y]}", r#"{"a":"x"}"#, "selection: `a|contains|all: y`: the field holds x"),
+        ("{a: x, b: y}", r#"{"a":"z","b":"y"}"#, "selection: `a: x`: the field holds \"z\""),
+        ("{a: [x, y]}", r#"{"a":["z",1,null]}"#, "selection: `a: x, y`: the field holds \"z\", 1, null"),
+        ("{a|contains|all: [x, y]}", r#"{"a":"x"}"#, "selection: `a|contains|all: y`: the field holds \"x\""),
+        ("{a: x}", r#"{"a":["","null",null,true]}"#, "selection: `a: x`: the field holds \"\", \"null\", null, true"),
         ("{a: x}", "{}", "selection: `a: x`: the field is absent"),
         ("{a: x}", r#"{"a":{}}"#, "selection: `a: x`: the field is an object or an empty list"),
-        ("{a|neq: x}", r#"{"a":"x"}"#, "selection: `a|neq: x`: the field holds x"),
-        ("one: {a: x}\ncondition: not one", r#"{"a":"x"}"#, "one: `a: x`: the field holds x"),
+        ("{a|neq: x}", r#"{"a":"x"}"#, "selection: `a|neq: x`: the field holds \"x\""),
+        ("one: {a: x}\ncondition: not one", r#"{"a":"x"}"#, "one: `a: x`: the field holds \"x\""),
         ("[needle]", r#"{"a":"x"}"#, "selection: keywords needle is not as it should be"),
     ] {
         let loaded = load(detection);

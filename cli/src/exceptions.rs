@@ -8,7 +8,7 @@ use std::{
 use comfy_table::Cell;
 use detection::{
     rules::{
-        Exception, Level, Override, RuleFile, RuleRef, RuleSet, Stage, Term,
+        Exception, Level, Lists, Override, RuleFile, RuleRef, RuleSet, Stage, Term,
         lint::{Problem, Severity},
         proof::ExceptionProof,
     },
@@ -18,6 +18,11 @@ use serde_json::{Value, json};
 use time::{Date, OffsetDateTime};
 
 use crate::{Ended, complain, counted, rules::proof_path, table};
+
+/// Whether a file says what becomes of rules that others are: it holds an exception or overrides, and no rule.
+pub(crate) fn governs(file: &RuleFile) -> bool {
+    file.is_exception() || file.is_overrides()
+}
 
 /// What is wrong with the proofs of the exceptions in force, and what has expired.
 pub(crate) fn problems(rule_set: &RuleSet) -> Vec<Problem> {
@@ -47,20 +52,37 @@ pub(crate) fn sum(rule_set: &RuleSet, files: &[RuleFile], out: &mut impl Write) 
     }
     let refused = exceptions.saturating_sub(in_force);
     let (exceptions, overrides) = (counted(exceptions, "exception"), counted(overrides, "override"));
-    writeln!(out, "{exceptions}: {refused} refused; {overrides}")
+    let of_exceptions = not_in_force(rule_set.exceptions().iter().map(|exception| &exception.term));
+    let of_overrides = not_in_force(rule_set.overrides().values().map(|of_rule| &of_rule.term));
+    writeln!(out, "{exceptions}: {refused} refused{of_exceptions}; {overrides}{of_overrides}")
+}
+
+/// How many of these do nothing today; nothing if all of them do something.
+fn not_in_force<'t>(terms: impl Iterator<Item = &'t Term>) -> String {
+    let (mut expired, mut to_come) = (0, 0);
+    for term in terms {
+        expired += u64::from(term.expires < today());
+        to_come += u64::from(term.date > today());
+    }
+    let mut said = String::new();
+    for (count, what) in [(expired, "expired"), (to_come, "not yet in force")] {
+        if count > 0 {
+            said.push_str(&format!(", {count} {what}"));
+        }
+    }
+    said
 }
 
 /// Runs the proofs of the exceptions among these files, beside the built-in rules: exceptions are mostly from those.
-pub(crate) fn test(files: &[RuleFile], out: &mut impl Write) -> io::Result<Ended> {
-    let governs = |file: &&RuleFile| file.is_exception() || file.is_overrides();
-    if files.iter().filter(governs).count() == 0 {
+pub(crate) fn test(files: &[RuleFile], lists: Lists, out: &mut impl Write) -> io::Result<Ended> {
+    if !files.iter().any(governs) {
         return Ok(Ended::Clean);
     }
-    let loaded = RuleSet::load(files.iter().cloned());
+    let loaded = RuleSet::load_with(files.iter().cloned(), lists);
     let mut ended = Ended::Clean;
     for refused in &loaded.refused {
-        if files.iter().filter(governs).any(|file| file.path == refused.path) {
-            complain(&refused.to_string());
+        if files.iter().any(|file| governs(file) && file.path == refused.path) {
+            complain(&format!("error: {refused}"));
             ended = Ended::NotRead;
         }
     }
@@ -78,7 +100,8 @@ pub(crate) fn test(files: &[RuleFile], out: &mut impl Write) -> io::Result<Ended
             writeln!(out, "  {failure}")?;
         }
     }
-    writeln!(out, "{} proven, {} not", counted(proven, "exception"), exceptions.len() as u64 - proven)?;
+    let idle = not_in_force(exceptions.iter().map(|exception| &exception.term));
+    writeln!(out, "{} proven, {} not{idle}", counted(proven, "exception"), exceptions.len() as u64 - proven)?;
     Ok(ended)
 }
 
@@ -111,7 +134,7 @@ pub(crate) fn list(rule_set: &RuleSet, out: &mut impl Write) -> io::Result<()> {
             lines.extend((exception.stage == Stage::Shadow).then(|| "in shadow".to_owned()));
             table.add_row(row(lines.join("\n"), from(rule_set, exception), &exception.term));
         }
-        writeln!(out, "{table}")?;
+        table::write(&table, out)?;
     }
     if !rule_set.overrides().is_empty() {
         let mut table = table::table(&["overridden rule", "override", "owner and reason", "expires"]);
@@ -119,7 +142,7 @@ pub(crate) fn list(rule_set: &RuleSet, out: &mut impl Write) -> io::Result<()> {
             let lines = [title(rule_set, *rule), neutral(&of_rule.rule.about.id, 60), neutral(&of_rule.path, 200)];
             table.add_row(row(lines.join("\n"), what(of_rule), &of_rule.term));
         }
-        writeln!(out, "{table}")?;
+        table::write(&table, out)?;
     }
     Ok(())
 }
@@ -170,7 +193,12 @@ fn stage(stage: Stage) -> &'static str {
 
 fn row(first: String, second: String, term: &Term) -> [Cell; 4] {
     let owner = format!("{}\n{}", neutral(&term.owner, 100), neutral(&term.reason, 300));
-    let expires = if term.expires < today() { format!("{}\nexpired", term.expires) } else { term.expires.to_string() };
+    let standing = match today() {
+        today if today > term.expires => "\nexpired".to_owned(),
+        today if today < term.date => format!("\nnot in force before {}", term.date),
+        _ => String::new(),
+    };
+    let expires = format!("{}{standing}", term.expires);
     [first, second, owner, expires].map(Cell::new)
 }
 

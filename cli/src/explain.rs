@@ -26,10 +26,6 @@ enum Answer {
     No,
     /// It cannot be decided from what CloudTrail shows.
     NotVisible,
-    /// Its names are not the record's, so it was not asked.
-    OtherOperation,
-    /// It waits for a list that is empty.
-    Waits,
     /// An override puts it to rest.
     Disabled,
 }
@@ -39,11 +35,33 @@ impl Answer {
         match self {
             Self::Yes => "yes",
             Self::No => "no",
-            Self::NotVisible => "not_visible",
-            Self::OtherOperation => "other_operation",
-            Self::Waits => "waits_for_list",
+            Self::NotVisible => "not visible",
             Self::Disabled => "disabled",
         }
+    }
+}
+
+/// Every rule that could match the record, with its answer, and the others.
+#[derive(Default)]
+struct Asked {
+    said: Vec<Said>,
+    /// How many rules have names that are not the record's.
+    others: u64,
+    /// How many rules wait for a list that is empty.
+    waiting: u64,
+    /// The lists that they wait for.
+    lists: BTreeSet<String>,
+}
+
+impl Asked {
+    /// One line about the rules that were not asked.
+    fn not_asked(&self) -> String {
+        let others = format!("not asked: {} about other operations", counted(self.others, "rule"));
+        if self.waiting == 0 {
+            return others;
+        }
+        let lists: Vec<&str> = self.lists.iter().map(String::as_str).collect();
+        format!("{others}, {} waiting for an entry in {}", counted(self.waiting, "rule"), lists.join(", "))
     }
 }
 
@@ -60,8 +78,7 @@ struct Said {
 pub(crate) fn explain(event_id: &str, arguments: &ScanArguments) -> io::Result<Ended> {
     let loaded = rules::load(arguments.rules.as_deref(), arguments.lists.as_deref())?;
     let rule_set = &loaded.rule_set;
-    let mut total = Total::default();
-    total.not_read = loaded.refused.len() as u64;
+    let mut total = Total::with(&loaded);
     let files = scan::files(&arguments.paths, &mut total);
     let mut found = None;
     for path in &files {
@@ -71,10 +88,7 @@ pub(crate) fn explain(event_id: &str, arguments: &ScanArguments) -> io::Result<E
                 break;
             }
             Ok(None) => {}
-            Err(error) => {
-                total.not_read += 1;
-                complain(&format!("{} cannot be read: {error}", path.display()));
-            }
+            Err(error) => total.cannot_be_read(path, &error),
         }
     }
     let Some((path, record)) = found else {
@@ -82,17 +96,20 @@ pub(crate) fn explain(event_id: &str, arguments: &ScanArguments) -> io::Result<E
         return Ok(Ended::NotRead);
     };
     let value: Value = serde_json::from_str(&mended(&record)).map_err(io::Error::from)?;
-    let said = ask(rule_set, &record, &value)?;
+    let asked = ask(rule_set, &record, &value)?;
     let out = &mut io::stdout().lock();
     let format = arguments.format.unwrap_or(if out.is_terminal() { Format::Table } else { Format::Json });
     match format {
-        Format::Table => write_text(rule_set, &value, path, &said, out)?,
-        Format::Json => write_json(rule_set, &said, out)?,
+        Format::Table => write_text(rule_set, &value, path, &asked, out)?,
+        Format::Json => {
+            write_json(rule_set, &asked.said, out)?;
+            complain(&asked.not_asked());
+        }
     }
-    Ok(match (total.not_read, said.iter().any(|said| said.fires)) {
-        (1.., _) => Ended::NotRead,
-        (0, true) => Ended::Found,
-        (0, false) => Ended::Clean,
+    Ok(match (total.is_whole(), asked.said.iter().any(|said| said.fires)) {
+        (false, _) => Ended::NotRead,
+        (true, true) => Ended::Found,
+        (true, false) => Ended::Clean,
     })
 }
 
@@ -130,27 +147,27 @@ fn find(path: &Path, event_id: &str, limit: u64) -> io::Result<Option<Vec<u8>>> 
     }
 }
 
-/// What every rule says, those that give a finding first.
-fn ask(rule_set: &RuleSet, bytes: &[u8], value: &Value) -> io::Result<Vec<Said>> {
+/// What every rule that could match says, those that give a finding first.
+fn ask(rule_set: &RuleSet, bytes: &[u8], value: &Value) -> io::Result<Asked> {
     let mended = mended(bytes);
     let mut question = rule_set.read(bytes).or_else(|_| rule_set.read(mended.as_bytes())).map_err(io::Error::from)?;
     let record = Record::new(value);
     let candidates = rule_set.candidates(record.event_source(), record.event_name());
-    let mut said = Vec::new();
+    let (mut asked, mut said) = (Asked::default(), Vec::new());
     for (position, rule) in rule_set.rules().iter().enumerate() {
-        let unasked =
-            |answer, why: String| Said { position, answer, fires: false, not_visible: Vec::new(), why: vec![why] };
         if let Some(list) = &rule.waits_for {
-            said.push(unasked(Answer::Waits, format!("the list `{list}` is empty")));
+            asked.waiting += 1;
+            asked.lists.insert(list.clone());
             continue;
         }
         if !candidates.contains(&position) {
-            said.push(unasked(Answer::OtherOperation, "it names other operations".to_owned()));
+            asked.others += 1;
             continue;
         }
         let at = RuleRef::At(position);
         if let Some(of_rule) = question.at_rest(at) {
-            said.push(unasked(Answer::Disabled, exceptions::rest(of_rule)));
+            let why = vec![exceptions::rest(of_rule)];
+            said.push(Said { position, answer: Answer::Disabled, fires: false, not_visible: Vec::new(), why });
             continue;
         }
         let verdict = question.ask(position);
@@ -174,7 +191,7 @@ fn ask(rule_set: &RuleSet, bytes: &[u8], value: &Value) -> io::Result<Vec<Said>>
         said.push(Said { position, answer, fires, not_visible, why });
     }
     said.sort_by_key(|said| (!said.fires, said.answer as u8));
-    Ok(said)
+    Ok(Asked { said, ..asked })
 }
 
 fn write_json(rule_set: &RuleSet, said: &[Said], out: &mut impl Write) -> io::Result<()> {
@@ -195,44 +212,23 @@ fn write_json(rule_set: &RuleSet, said: &[Said], out: &mut impl Write) -> io::Re
     Ok(())
 }
 
-fn write_text(rule_set: &RuleSet, value: &Value, path: &Path, said: &[Said], out: &mut impl Write) -> io::Result<()> {
+fn write_text(rule_set: &RuleSet, value: &Value, path: &Path, asked: &Asked, out: &mut impl Write) -> io::Result<()> {
     let record = Record::new(value);
     let headline = format!(
         "{} at {}, {}, in {}",
         record.event_name(),
         record.event_source(),
         record.text("eventTime").unwrap_or("no time"),
-        path.display()
+        scan::named(path)
     );
     writeln!(out, "{}", neutral(&headline, 1_000))?;
-    let (mut others, mut waiting, mut lists) = (0, 0, BTreeSet::new());
-    for said in said {
+    for said in &asked.said {
         let Some(rule) = rule_set.rules().get(said.position) else { continue };
-        let answer = match said.answer {
-            Answer::OtherOperation => {
-                others += 1;
-                continue;
-            }
-            Answer::Waits => {
-                waiting += 1;
-                lists.extend(rule.waits_for.as_deref());
-                continue;
-            }
-            Answer::Yes => "yes",
-            Answer::No => "no",
-            Answer::NotVisible => "not visible",
-            Answer::Disabled => "disabled",
-        };
-        writeln!(out, "\n{answer:<12} {}", neutral(&rule.about.title, 200))?;
+        writeln!(out, "\n{:<12} {}", said.answer.as_str(), neutral(&rule.about.title, 200))?;
         writeln!(out, "{:12} {}", "", neutral(&rule.path, 1_000))?;
         for why in &said.why {
             writeln!(out, "{:14} {}", "", neutral(why, 1_000))?;
         }
     }
-    let mut unasked = format!("not asked: {} about other operations", counted(others, "rule"));
-    if waiting > 0 {
-        let lists = lists.into_iter().collect::<Vec<_>>().join(", ");
-        unasked = format!("{unasked}, {} waiting for an entry in {lists}", counted(waiting, "rule"));
-    }
-    writeln!(out, "\n{}", neutral(&unasked, 1_000))
+    writeln!(out, "\n{}", neutral(&asked.not_asked(), 1_000))
 }

@@ -2,16 +2,17 @@
 //! everything else on stderr.
 
 mod catalogue;
-mod except;
 mod exceptions;
 mod explain;
 mod navigator;
 mod pages;
 mod problems;
+mod progress;
 mod replay;
 mod rules;
 mod scan;
 mod table;
+mod write_exception;
 
 use std::{
     io::{self, Write as _},
@@ -49,10 +50,11 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct ScanArguments {
-    /// Files or folders; in a folder, every .json and .json.gz file is read
+    /// Files or folders; in a folder, every file whose name ends in .json or .gz is read
     #[arg(required = true)]
     paths: Vec<PathBuf>,
-    /// How findings are written: a table by default on a terminal, JSON otherwise
+    /// How findings are written: a table by default on a terminal, JSON otherwise, one OCSF finding a line (with --explain one
+    /// rule that could match the record)
     #[arg(long, value_enum)]
     format: Option<Format>,
     /// A folder of Sigma rules to add to the built-in ones
@@ -103,11 +105,14 @@ enum RulesCommand {
         require_proof: bool,
     },
     /// Write an exception from a finding's rule, with its proof, for who did it, in that account and on that resource
-    Except(except::ExceptArguments),
+    Except(write_exception::ExceptArguments),
     /// Run the proof beside each rule and exception of a folder: exit status 1 if one does not hold
     Test {
         /// The folder
         folder: PathBuf,
+        /// A file of lists in place of the built-in ones with the same names
+        #[arg(long, value_name = "FILE")]
+        lists: Option<PathBuf>,
     },
     /// Write a page about each rule of a folder, and an index of them, in Markdown
     ///
@@ -117,6 +122,9 @@ enum RulesCommand {
         folder: PathBuf,
         /// The folder to write to; pages of rules that are gone are removed from it
         pages: PathBuf,
+        /// A file of lists in place of the built-in ones with the same names
+        #[arg(long, value_name = "FILE")]
+        lists: Option<PathBuf>,
         /// Write nothing, and say which pages are out of date
         #[arg(long)]
         check: bool,
@@ -127,7 +135,7 @@ enum RulesCommand {
 enum Format {
     /// For people
     Table,
-    /// One OCSF finding a line (one rule a line with --explain)
+    /// For programs: one JSON object a line
     Json,
 }
 
@@ -177,15 +185,17 @@ fn main() -> ExitCode {
             None => scan::scan(&arguments),
         },
         Command::Replay(arguments) => replay::replay(&arguments),
-        Command::Rules(RulesCommand::Except(arguments)) => except::except(&arguments),
+        Command::Rules(RulesCommand::Except(arguments)) => write_exception::except(&arguments),
         Command::Rules(RulesCommand::List { rules, lists, format }) => {
             rules::list(rules.as_deref(), lists.as_deref(), format)
         }
         Command::Rules(RulesCommand::Check { folder, lists, require_proof }) => {
             rules::check(&folder, lists.as_deref(), require_proof)
         }
-        Command::Rules(RulesCommand::Test { folder }) => rules::test(&folder),
-        Command::Rules(RulesCommand::Pages { folder, pages, check }) => pages::pages(&folder, &pages, check),
+        Command::Rules(RulesCommand::Test { folder, lists }) => rules::test(&folder, lists.as_deref()),
+        Command::Rules(RulesCommand::Pages { folder, pages, lists, check }) => {
+            pages::pages(&folder, &pages, lists.as_deref(), check)
+        }
     };
     match result {
         Ok(Ended::Clean) => ExitCode::SUCCESS,

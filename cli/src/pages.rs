@@ -25,16 +25,14 @@ const MARK: &str = "<!-- Written by `bedrock-audit rules pages`: changes are ove
 /// Members in which CloudTrail may hide or leave out something.
 const HIDEABLE: [&str; 2] = ["requestParameters", "responseElements"];
 
-pub(crate) fn pages(folder: &Path, pages: &Path, check: bool) -> io::Result<Ended> {
-    let (files, unread) = rules::read(folder)?;
-    let mut loaded = RuleSet::load_only(files.iter().cloned());
-    loaded.refused.extend(unread);
-    rules::tell(&loaded);
+pub(crate) fn pages(folder: &Path, pages: &Path, lists: Option<&Path>, check: bool) -> io::Result<Ended> {
+    let (loaded, files) = rules::load_alone(folder, rules::read_lists(lists)?)?;
     if !loaded.refused.is_empty() {
         return Ok(Ended::NotRead);
     }
     let mut written = BTreeMap::from([(PathBuf::from("README.md"), index(folder, &loaded.rule_set))]);
-    for (rule, file) in loaded.rule_set.rules().iter().zip(&files) {
+    for rule in loaded.rule_set.rules() {
+        let Some(file) = files.iter().find(|file| file.path == rule.path) else { continue };
         written.insert(page_of(folder, rule), page(rule, file, &loaded.rule_set)?);
     }
     let gone = generated(pages)?.into_iter().filter(|path| !written.contains_key(path));

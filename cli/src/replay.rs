@@ -5,24 +5,19 @@ mod delivered;
 mod outcome;
 mod parked;
 
-use std::{
-    env,
-    io::{self, IsTerminal as _},
-    time::Duration,
-};
+use std::{env, io, time::Duration};
 
 use aws_config::SdkConfig;
 use detector::{
     config::Config,
     deployed::{self, Detector},
 };
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use time::{
     Date, OffsetDateTime, PrimitiveDateTime, Time, format_description::well_known::Rfc3339, macros::format_description,
 };
 
-use crate::{Ended, Format, complain};
+use crate::{Ended, Format, complain, progress};
 use outcome::{Outcome, Report};
 
 /// What one pass of the detector may take: the longest that Lambda gives.
@@ -53,7 +48,7 @@ pub(crate) struct ReplayArguments {
     /// Only tell what would be replayed
     #[arg(long)]
     dry_run: bool,
-    /// How outcomes are written: a table by default on a terminal, one JSON object a line otherwise
+    /// How outcomes are written: a table by default on a terminal, JSON otherwise, one log or message a line
     #[arg(long, value_enum)]
     format: Option<Format>,
 }
@@ -107,14 +102,14 @@ async fn logs(
     }
     // A wrong configuration is told before a long listing and not after it.
     let detector = if arguments.dry_run { None } else { Some(detector(arguments, aws, Some(bucket))?) };
-    let looking = progress(None, "{spinner} looking for logs");
+    let looking = progress::bar(None, "{spinner} looking for logs");
     let listed = delivered::logs(&aws_sdk_s3::Client::new(aws), bucket, prefix, since, until).await;
     looking.finish_and_clear();
     let keys = listed?;
     if keys.is_empty() {
         complain(&format!("no log was delivered to {} in that time", arguments.source));
     }
-    let bar = progress(Some(keys.len() as u64), "{bar:40} {pos}/{len} logs, {eta} left");
+    let bar = progress::bar(Some(keys.len() as u64), "{bar:40} {pos}/{len} logs, {eta} left");
     for some in keys.chunks(LOGS_AT_ONCE) {
         let items: Vec<Item> = some
             .iter()
@@ -158,19 +153,6 @@ async fn pass(detector: &Detector, items: &[Item]) -> Vec<Outcome> {
 fn event(items: &[Item]) -> Value {
     let message = |item: &Item| json!({"messageId": item.name, "eventSource": "aws:sqs", "body": item.body});
     json!({"Records": items.iter().map(message).collect::<Vec<_>>()})
-}
-
-/// Shown on a terminal only.
-fn progress(length: Option<u64>, template: &str) -> ProgressBar {
-    if !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = length.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
-    bar.enable_steady_tick(Duration::from_millis(200));
-    match ProgressStyle::with_template(template) {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
 }
 
 /// A moment in UTC; a day alone is its first.

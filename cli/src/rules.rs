@@ -47,7 +47,7 @@ pub(crate) fn with(file: RuleFile, folder: Option<&Path>, lists: Option<&Path>) 
 }
 
 /// The built-in lists, with those of a file in their places.
-fn read_lists(path: Option<&Path>) -> io::Result<Lists> {
+pub(crate) fn read_lists(path: Option<&Path>) -> io::Result<Lists> {
     let mut lists = Lists::builtin();
     if let Some(path) = path {
         let at = path.display().to_string();
@@ -164,15 +164,23 @@ fn proof_problem(rule: &str, require_proof: bool) -> io::Result<Option<Problem>>
     })
 }
 
-pub(crate) fn test(folder: &Path) -> io::Result<Ended> {
+/// The rules of a folder without the built-in ones, with everything odd told on stderr, and all its files. Exceptions and
+/// overrides are left out: they are mostly about rules that do not lie there.
+pub(crate) fn load_alone(folder: &Path, lists: Lists) -> io::Result<(Loaded, Vec<RuleFile>)> {
     let (files, unread) = read(folder)?;
-    let governs = |file: &&RuleFile| file.is_exception() || file.is_overrides();
-    let mut loaded = RuleSet::load_only(files.iter().filter(|file| !governs(file)).cloned());
+    let rules = files.iter().filter(|file| !exceptions::governs(file)).cloned();
+    let mut loaded = RuleSet::load_only_with(rules, lists);
     loaded.refused.extend(unread);
     tell(&loaded);
-    let none = loaded.rule_set.rules().is_empty() && !files.iter().any(|file| governs(&file));
+    Ok((loaded, files))
+}
+
+pub(crate) fn test(folder: &Path, lists: Option<&Path>) -> io::Result<Ended> {
+    let lists = read_lists(lists)?;
+    let (loaded, files) = load_alone(folder, lists.clone())?;
+    let none = loaded.rule_set.rules().is_empty() && !files.iter().any(exceptions::governs);
     let mut ended = if loaded.refused.is_empty() && !none { Ended::Clean } else { Ended::NotRead };
-    let (mut proven, mut unproven) = (0, 0);
+    let (mut proven, mut unproven) = (0_u64, 0_u64);
     let mut out = io::stdout().lock();
     for rule in loaded.rule_set.rules() {
         let Some(file) = files.iter().find(|file| file.path == rule.path) else { continue };
@@ -187,7 +195,7 @@ pub(crate) fn test(folder: &Path) -> io::Result<Ended> {
             Err(error) => return Err(error),
         };
         let failures = match Proof::parse(&text) {
-            Ok(proof) => proof.failures(file),
+            Ok(proof) => proof.failures(file, loaded.rule_set.lists()),
             Err(error) => vec![format!("{}: {error}", path.display())],
         };
         if failures.is_empty() {
@@ -200,13 +208,13 @@ pub(crate) fn test(folder: &Path) -> io::Result<Ended> {
             }
         }
     }
-    let wrong = loaded.rule_set.rules().len() - proven - unproven;
-    writeln!(out, "{proven} rules are proven, {wrong} are not, {unproven} have no proof")?;
-    Ok(ended.max(exceptions::test(&files, &mut out)?))
+    let wrong = loaded.rule_set.rules().len() as u64 - proven - unproven;
+    writeln!(out, "{} proven, {wrong} not, {unproven} without a proof", counted(proven, "rule"))?;
+    Ok(ended.max(exceptions::test(&files, lists, &mut out)?))
 }
 
 fn is_rule(file: &RuleFile) -> bool {
-    !file.is_lists() && !file.is_overrides() && !file.is_exception()
+    !file.is_lists() && !exceptions::governs(file)
 }
 
 /// `NAME.yml` has its proof in `NAME.proof.json`.
@@ -228,6 +236,6 @@ pub(crate) fn read(folder: &Path) -> io::Result<(Vec<RuleFile>, Vec<Refused>)> {
 }
 
 pub(crate) fn tell(loaded: &Loaded) {
-    loaded.refused.iter().for_each(|refused| complain(&refused.to_string()));
+    loaded.refused.iter().for_each(|refused| complain(&format!("error: {refused}")));
     loaded.warnings.iter().for_each(|warning| complain(&format!("warning: {warning}")));
 }

@@ -5,7 +5,6 @@ use std::{
     fs::File,
     io::{self, BufRead, BufReader, IsTerminal as _, Read, Write as _},
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use detection::{
@@ -13,17 +12,20 @@ use detection::{
     delivered_log::{Encoding, ObjectKind, classify},
     finding::{Finding, Form, Log},
     ledger::RecordCounts,
-    rules::{Level, RuleSet, Stage, severity_id},
+    rules::{Level, Loaded, RuleSet, Stage, severity_id},
 };
-use indicatif::{ProgressBar, ProgressStyle};
+use detector::deployed::now_ms;
+use indicatif::ProgressBar;
 use walkdir::WalkDir;
 
-use crate::{Ended, Format, ScanArguments, complain, counted, rules, table};
+use crate::{Ended, Format, ScanArguments, complain, counted, progress, rules, table};
 
 /// What CloudTrail puts beside its logs.
 const OTHER_FOLDERS: [&str; 3] = ["CloudTrail-Digest", "CloudTrail-Insight", "CloudTrail-Aggregated"];
 /// Bytes read at once.
 const PIECE: usize = 64 * 1024;
+/// From how many files on somebody waits.
+const WORTH_A_BAR: usize = 20;
 /// A JSON finding is never cut on a disk as it is in a message.
 const NO_LIMIT: usize = usize::MAX;
 
@@ -31,8 +33,10 @@ const NO_LIMIT: usize = usize::MAX;
 #[derive(Default)]
 pub(crate) struct Total {
     logs: u64,
+    /// Files of a folder that are no logs, by their names or by where they lie.
     skipped: u64,
-    pub(crate) not_read: u64,
+    not_read: u64,
+    rule_files_refused: u64,
     records: RecordCounts,
     found: u64,
     /// Kept for the table alone.
@@ -44,6 +48,56 @@ pub(crate) struct Total {
     excepted: u64,
     /// What exceptions in shadow would have silenced, by their ids.
     exceptions_shadowed: BTreeMap<String, u64>,
+    /// How many files were not looked at when the reader of the findings went.
+    not_looked_at: Option<u64>,
+}
+
+impl Total {
+    /// Nothing yet, but what was wrong with the rules.
+    pub(crate) fn with(loaded: &Loaded) -> Self {
+        Self { rule_files_refused: loaded.refused.len() as u64, ..Self::default() }
+    }
+
+    /// Tells of a file that could not be read.
+    pub(crate) fn cannot_be_read(&mut self, path: &Path, error: &io::Error) {
+        self.not_read += 1;
+        complain(&format!("{} cannot be read: {error}", named(path)));
+    }
+
+    /// Whether everything was read, the rules included.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.not_read + self.rule_files_refused == 0
+    }
+
+    /// One line about all of it.
+    fn summary(&self) -> String {
+        let mut line = match self.not_looked_at {
+            None => String::new(),
+            Some(files) => {
+                format!("stopped when nobody read on, with {} not looked at; until then ", counted(files, "file"))
+            }
+        };
+        let (logs, records) = (counted(self.logs, "log"), counted(self.records.total, "record"));
+        line.push_str(&format!("{logs}, {records}, {}", counted(self.found, "finding")));
+        if self.left_out > 0 {
+            line.push_str(&format!(" ({} more below the lowest severity asked for)", self.left_out));
+        }
+        if self.watched > 0 {
+            line.push_str(&format!(" ({} of rules in shadow not shown; --shadow shows them)", self.watched));
+        }
+        match (self.excepted, self.exceptions_shadowed.values().sum::<u64>()) {
+            (0, 0) => {}
+            (excepted, 0) => line.push_str(&format!(" ({excepted} excepted)")),
+            (excepted, shadowed) => {
+                line.push_str(&format!(" ({excepted} excepted; exceptions in shadow would silence {shadowed})"));
+            }
+        }
+        line.push_str(&format!("; {} skipped, {} not read whole", counted(self.skipped, "file"), self.not_read));
+        if self.rule_files_refused > 0 {
+            line.push_str(&format!("; {} refused", counted(self.rule_files_refused, "rule file")));
+        }
+        line
+    }
 }
 
 /// Which findings are shown, and how.
@@ -55,25 +109,28 @@ struct Shown {
 
 pub(crate) fn scan(arguments: &ScanArguments) -> io::Result<Ended> {
     let loaded = rules::load(arguments.rules.as_deref(), arguments.lists.as_deref())?;
-    let mut total = Total { not_read: loaded.refused.len() as u64, ..Total::default() };
+    let mut total = Total::with(&loaded);
     let rule_set = &loaded.rule_set;
     let format = arguments.format.unwrap_or(if io::stdout().is_terminal() { Format::Table } else { Format::Json });
     let shown = Shown { least: severity_id(Level::from(arguments.min_severity)), shadow: arguments.shadow, format };
 
     let files = files(&arguments.paths, &mut total);
-    let progress = progress(files.len() as u64);
-    for path in &files {
+    let progress = if files.len() < WORTH_A_BAR {
+        ProgressBar::hidden()
+    } else {
+        progress::bar(Some(files.len() as u64), "{bar:40} {pos}/{len} logs, {eta} left")
+    };
+    for (at, path) in files.iter().enumerate() {
         progress.inc(1);
         match audit(path, rule_set, arguments.max_unpacked * 1024 * 1024) {
             Ok(audited) => match enter(audited, &shown, &mut total, &progress) {
-                // The reader of the pipe has seen enough.
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                    total.not_looked_at = Some((files.len() - at - 1) as u64);
+                    break;
+                }
                 entered => entered?,
             },
-            Err(error) => {
-                total.not_read += 1;
-                progress.suspend(|| complain(&format!("{} cannot be read: {error}", path.display())));
-            }
+            Err(error) => progress.suspend(|| total.cannot_be_read(path, &error)),
         }
     }
     progress.finish_and_clear();
@@ -82,41 +139,25 @@ pub(crate) fn scan(arguments: &ScanArguments) -> io::Result<Ended> {
         total.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity_id()));
         table::findings(&total.findings, &mut io::stdout().lock())?;
     }
-    let found = total.found;
-    let left_out = match total.left_out {
-        0 => String::new(),
-        left_out => format!(" ({left_out} more below the lowest severity asked for)"),
-    };
-    let watched = match total.watched {
-        0 => String::new(),
-        watched => format!(" ({watched} of rules in shadow not shown; --shadow shows them)"),
-    };
     if arguments.shadow {
-        for exception in rule_set.exceptions() {
-            if let Some(count) = total.exceptions_shadowed.get(&exception.id) {
-                let title = detection::text::neutral(&exception.title, 200);
-                complain(&format!("{}: the exception in shadow would silence {count}: {title}", exception.path));
-            }
+        tell_shadows(rule_set, &total);
+    }
+    complain(&total.summary());
+    Ok(match (total.is_whole(), total.found) {
+        (false, _) => Ended::NotRead,
+        (true, 1..) => Ended::Found,
+        (true, 0) => Ended::Clean,
+    })
+}
+
+/// What each exception in shadow would silence.
+fn tell_shadows(rule_set: &RuleSet, total: &Total) {
+    for exception in rule_set.exceptions() {
+        if let Some(count) = total.exceptions_shadowed.get(&exception.id) {
+            let title = detection::text::neutral(&exception.title, 200);
+            complain(&format!("{}: the exception in shadow would silence {count}: {title}", exception.path));
         }
     }
-    let excepted = match (total.excepted, total.exceptions_shadowed.values().sum::<u64>()) {
-        (0, 0) => String::new(),
-        (excepted, 0) => format!(" ({excepted} excepted)"),
-        (excepted, shadowed) => format!(" ({excepted} excepted; exceptions in shadow would silence {shadowed})"),
-    };
-    complain(&format!(
-        "{}, {}, {}{left_out}{watched}{excepted}; {} skipped, {} not read whole",
-        counted(total.logs, "log"),
-        counted(total.records.total, "record"),
-        counted(found, "finding"),
-        counted(total.skipped, "file"),
-        total.not_read
-    ));
-    Ok(match (total.not_read, found) {
-        (1.., _) => Ended::NotRead,
-        (0, 1..) => Ended::Found,
-        (0, 0) => Ended::Clean,
-    })
 }
 
 /// Every file that is to be read, in a stable order. What is not there is told, and the rest is read all the same.
@@ -132,14 +173,9 @@ pub(crate) fn files(paths: &[PathBuf], total: &mut Total) -> Vec<PathBuf> {
         let skipped = total.skipped;
         for entry in WalkDir::new(path).follow_links(true).sort_by_file_name() {
             match entry {
-                Ok(entry) if entry.file_type().is_file() && is_log_name(entry.path()) => {
-                    if is_other(entry.path()) {
-                        total.skipped += 1;
-                    } else {
-                        files.push(entry.into_path());
-                    }
-                }
-                Ok(_) => {}
+                Ok(entry) if entry.file_type().is_dir() => {}
+                Ok(entry) if entry.file_type().is_file() && is_log(entry.path()) => files.push(entry.into_path()),
+                Ok(_) => total.skipped += 1,
                 Err(error) => {
                     total.not_read += 1;
                     complain(&error.to_string());
@@ -148,17 +184,21 @@ pub(crate) fn files(paths: &[PathBuf], total: &mut Total) -> Vec<PathBuf> {
         }
         if files.len() == before {
             total.not_read += 1;
-            let kept = total.skipped - skipped;
-            let skipped = if kept > 0 { format!(" ({kept} files of other kinds were skipped)") } else { String::new() };
-            complain(&format!("{} has no .json or .json.gz log in it{skipped}", path.display()));
+            let kept = counted(total.skipped - skipped, "file");
+            complain(&format!("{} has no .json or .gz log in it ({kept} of other kinds skipped)", path.display()));
         }
     }
     files
 }
 
-fn is_log_name(path: &Path) -> bool {
+/// How a file is called in a message.
+pub(crate) fn named(path: &Path) -> String {
+    if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() }
+}
+
+fn is_log(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
-    name.ends_with(".json") || name.ends_with(".json.gz")
+    (name.ends_with(".json") || name.ends_with(".gz")) && !is_other(path)
 }
 
 /// In a copy of a log bucket the folders say what a file is: digests and the like are no logs. Anywhere else a file is
@@ -170,8 +210,10 @@ fn is_other(path: &Path) -> bool {
         return true;
     }
     let below_a_bucket = key.split('/').any(|part| part == "AWSLogs");
-    let packed = if key.ends_with(".gz") { key } else { format!("{key}.gz") };
-    below_a_bucket && matches!(classify(&packed), ObjectKind::Other { folder } if folder != "not under AWSLogs")
+    // Whatever was done to the ending since.
+    let stem = key.strip_suffix(".gz").unwrap_or(&key);
+    let delivered = format!("{}.json.gz", stem.strip_suffix(".json").unwrap_or(stem));
+    below_a_bucket && matches!(classify(&delivered), ObjectKind::Other { folder } if folder != "not under AWSLogs")
 }
 
 fn audit(path: &Path, rule_set: &RuleSet, limit: u64) -> io::Result<Audited> {
@@ -212,12 +254,13 @@ fn enter(audited: Audited, shown: &Shown, total: &mut Total, progress: &Progress
     if audited.damage.is_some() || audited.records.unreadable > 0 {
         total.not_read += 1;
     }
+    let name = named(Path::new(&audited.log.key));
     if audited.records.unreadable > 0 {
         let (unreadable, all) = (audited.records.unreadable, counted(audited.records.total, "record"));
-        progress.suspend(|| complain(&format!("{}: {unreadable} of {all} could not be read", audited.log.location())));
+        progress.suspend(|| complain(&format!("{name}: {unreadable} of {all} could not be read")));
     }
     if let Some(damage) = &audited.damage {
-        progress.suspend(|| complain(&format!("{}: {damage}", audited.log.location())));
+        progress.suspend(|| complain(&format!("{name}: {damage}")));
     }
     let (findings, watched): (Vec<_>, Vec<_>) =
         audited.findings.into_iter().partition(|finding| shown.shadow || finding.about.stage == Stage::Live);
@@ -240,20 +283,4 @@ fn enter(audited: Audited, shown: &Shown, total: &mut Total, progress: &Progress
         }));
     }
     Ok(())
-}
-
-/// Shown on a terminal, and only where there is something to wait for.
-fn progress(files: u64) -> ProgressBar {
-    if files < 20 || !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(files);
-    match ProgressStyle::with_template("{bar:40} {pos}/{len} logs, {eta} left") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
-}
-
-fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|now| i64::try_from(now.as_millis()).ok()).unwrap_or(0)
 }

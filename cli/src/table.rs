@@ -3,6 +3,7 @@
 use std::{
     env,
     io::{self, IsTerminal as _, Write},
+    path::Path,
 };
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
@@ -12,6 +13,8 @@ use detection::{
     text::neutral,
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::scan;
 
 /// A table with this header, and nothing in it yet.
 pub(crate) fn table(header: &[&str]) -> Table {
@@ -23,6 +26,24 @@ pub(crate) fn table(header: &[&str]) -> Table {
         table.set_width(columns.unwrap_or(120));
     }
     table
+}
+
+/// Below so many columns a table breaks account ids and words into pieces.
+const NARROWEST: u16 = 60;
+
+/// Writes a table or, where there is no room for one, each row as a block of its own.
+pub(crate) fn write(table: &Table, out: &mut impl Write) -> io::Result<()> {
+    if table.width().is_none_or(|width| width >= NARROWEST) {
+        return writeln!(out, "{table}");
+    }
+    for row in table.row_iter() {
+        let lines = row.cell_iter().map(Cell::content).filter(|content| !content.is_empty());
+        for line in lines {
+            writeln!(out, "{line}")?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
 }
 
 fn severity(level: Level, below: &str) -> Cell {
@@ -50,7 +71,8 @@ pub(crate) fn findings(findings: &[Finding], out: &mut impl Write) -> io::Result
             .unwrap_or_default();
         let mut place = vec![finding.account.clone().unwrap_or_default(), finding.region.clone().unwrap_or_default()];
         place.extend(finding.matched().and_then(|matched| matched.addresses.counts.keys().next().cloned()));
-        place.push(finding.log.key.rsplit('/').next().unwrap_or_default().to_owned());
+        let file = Path::new(finding.log.key.rsplit('/').next().unwrap_or_default());
+        place.push(scan::named(file));
         let place: Vec<String> = place.iter().filter(|part| !part.is_empty()).map(|part| neutral(part, 60)).collect();
         table.add_row([
             severity(finding.severity, &when),
@@ -58,7 +80,7 @@ pub(crate) fn findings(findings: &[Finding], out: &mut impl Write) -> io::Result
             Cell::new(place.join("\n")),
         ]);
     }
-    writeln!(out, "{table}")
+    write(&table, out)
 }
 
 /// What became of what was replayed: outcome, name, details; all of them harmless text.
@@ -71,7 +93,7 @@ pub(crate) fn outcomes(rows: &[[String; 3]], out: &mut impl Write) -> io::Result
         let colour = if outcome == "failed" { Color::Red } else { Color::Reset };
         table.add_row([Cell::new(outcome).fg(colour), Cell::new(what), Cell::new(details)]);
     }
-    writeln!(out, "{table}")
+    write(&table, out)
 }
 
 /// The rules in force.
@@ -94,5 +116,5 @@ pub(crate) fn rules(rule_set: &RuleSet, out: &mut impl Write) -> io::Result<()> 
             Cell::new(rule.about.family.as_deref().unwrap_or("other")),
         ]);
     }
-    writeln!(out, "{table}")
+    write(&table, out)
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::samples::{merge, repository};
+use crate::samples::repository;
 
 /// One detection that somebody thought of.
 #[derive(Debug, Deserialize)]
@@ -50,7 +50,7 @@ pub(super) fn records(row: &Row) -> Vec<Value> {
             "requestParameters": {}, "responseElements": null,
         });
         record = super::by_a_plain_role(record, "203.0.113.24");
-        merge(&mut record, change);
+        json_patch::merge(&mut record, change);
         record
     };
     row.records.iter().map(whole).collect()

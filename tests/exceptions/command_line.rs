@@ -93,31 +93,24 @@ fn an_exception_from_a_finding_is_right_and_proven() {
             // Another name in the place of each, so that no wildcard is left of what was a part of it.
             let web = json!({"userIdentity": {"type": "AssumedRole", "sessionContext": {"sessionIssuer": {"arn": "arn:aws:iam::111122223333:role/anybody"}}, "arn": "arn:aws:iam::111122223333:user/anybody", "principalId": "AIDAANYBODY"}});
             let mut other = record.clone();
-            json_merge(&mut other, &web);
+            json_patch::merge(&mut other, &web);
             let by_another = scanned(&other, &["--rules", shown(folder.path())]);
             assert!(!by_another.err.contains("excepted"), "{name} {at}");
         }
     }
 }
 
-fn json_merge(into: &mut Value, from: &Value) {
-    match (into, from) {
-        (Value::Object(into), Value::Object(from)) => {
-            from.iter().for_each(|(name, value)| json_merge(into.entry(name).or_insert(Value::Null), value));
-        }
-        (into, from) => *into = from.clone(),
-    }
-}
-
 #[test]
 fn an_exception_from_a_finding_says_who_and_for_how_long_and_takes_no_files_place() {
     let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("not/there/yet");
     let finding = scanned(&today(&json!({})), &[]).out;
-    assert_eq!(except(&finding, folder.path()).status, 0);
-    let mut written = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    assert_eq!(except(&finding, &out).status, 0);
+    let mut written = fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().path());
     let yml = written.find(|path| path.extension().is_some_and(|ending| ending == "yml")).unwrap();
     let text = fs::read_to_string(&yml).unwrap();
     for line in [
+        "title: \"Bedrock guardrail deleted: excepted for role DataScience\"",
         "owner: \"ai-platform\"",
         "reason: \"the nightly test\"",
         "        - \"7832d7cf-cc1f-4c37-b444-9c2db70527a5\"",
@@ -128,7 +121,7 @@ fn an_exception_from_a_finding_says_who_and_for_how_long_and_takes_no_files_plac
     ] {
         assert!(text.lines().any(|written| written == line), "{line}:\n{text}");
     }
-    let again = except(&finding, folder.path());
+    let again = except(&finding, &out);
     assert!(again.status == 2 && again.err.contains("cannot be written"), "{}", again.err);
     let late = run(
         &["rules", "except", "-", "--owner", "x", "--expires", "2999-01-01", "--out", shown(folder.path())],
@@ -136,7 +129,8 @@ fn an_exception_from_a_finding_says_who_and_for_how_long_and_takes_no_files_plac
     );
     assert!(late.status == 2 && late.err.contains("more than a year"), "{}", late.err);
     for (wrong, said) in [
-        (format!("{finding}{finding}"), "not the JSON of one finding"),
+        (format!("{finding}{finding}"), "there is more than one; take one line, the first with `sed -n 1p`"),
+        ("finding".to_owned(), "not the JSON of one finding"),
         ("{}".to_owned(), "it is no finding of bedrock-audit"),
         (run(&["scan", "--format", "json", "-"], b"{").out, "it carries no record"),
     ] {
@@ -176,7 +170,7 @@ fn an_exception_without_a_proof_that_holds_is_wrong() {
         json!({"userIdentity": {"sessionContext": {"sessionIssuer": {"arn": "arn:aws:iam::111122223333:role/Web"}}}}),
     );
     let Ran { status, out, err } = check();
-    assert!(status == 0 && out.contains("1 exception: 0 refused; 0 overrides"), "{out}{err}");
+    assert!(status == 0 && out.contains("1 exception: 0 refused"), "{out}{err}");
     fs::write(path(&folder, "overrides.yml"), overrides("no-such-rule", "level: low").text).unwrap();
     let Ran { status, err, .. } = check();
     assert!(status == 1 && err.contains("overrides.yml:2:1: error: `no-such-rule`: no rule has this id"), "{err}");
@@ -246,4 +240,24 @@ fn rules_list_shows_who_answers_for_what_and_until_when() {
     assert_eq!((&rule["override"]["level"], &rule["override"]["expires"]), (&json!("low"), &json!("2026-12-31")));
     let other = rules.iter().find(|rule| rule["id"] != DELETED).unwrap();
     assert_eq!((&other["exceptions"], &other["override"]), (&json!([]), &json!(null)));
+}
+
+/// What does nothing today does not look healthy.
+#[test]
+fn the_sums_tell_what_has_expired_and_what_is_still_to_come() {
+    let folder = tempfile::tempdir().unwrap();
+    let dated = |name: &str, number: u32, date: &str, expires: &str| {
+        let mut file = deleted_by_role();
+        file.text = file.text.replace(&id(1), &id(number)).replace("2026-11-01", date).replace("2026-12-31", expires);
+        assert!(file.text.contains(&format!("date: {date}\n")) && file.text.contains(&format!("expires: {expires}\n")));
+        fs::write(path(&folder, name), file.text).unwrap();
+    };
+    dated("past.yml", 1, "2020-01-01", "2020-02-01");
+    dated("future.yml", 2, "2990-01-01", "2990-02-01");
+    let out = run(&["rules", "check", shown(folder.path())], b"").out;
+    assert!(out.contains("2 exceptions: 0 refused, 1 expired, 1 not yet in force; 0 overrides\n"), "{out}");
+    let out = run(&["rules", "test", shown(folder.path())], b"").out;
+    assert!(out.contains("0 exceptions proven, 2 not, 1 expired, 1 not yet in force\n"), "{out}");
+    let out = run(&["rules", "list", "--rules", shown(folder.path())], b"").out;
+    assert!(out.contains("not in force before") && out.contains("2990-01-01") && out.contains("expired"), "{out}");
 }

@@ -9,8 +9,8 @@ use aws_sdk_sqs::{
     types::{Message, QueueAttributeName},
 };
 
-use super::{Item, Outcome, ReplayArguments, Report, detector, pass, progress};
-use crate::complain;
+use super::{Item, Outcome, ReplayArguments, Report, detector, pass};
+use crate::{complain, progress};
 
 /// How long nobody else sees a message that was taken: longer than a pass, so that nobody replays it besides.
 const HIDDEN_SECONDS: i32 = 960;
@@ -22,7 +22,7 @@ const WAIT_SECONDS: i32 = 2;
 pub(super) async fn replay(arguments: &ReplayArguments, aws: &SdkConfig, report: &mut Report) -> Result<(), String> {
     let (queue, url) = (Client::new(aws), arguments.source.as_str());
     let detector = if arguments.dry_run { None } else { Some(detector(arguments, aws, None)?) };
-    let bar = progress(waiting(&queue, url).await, "{bar:40} {pos}/{len} messages, {eta} left");
+    let bar = progress::bar(waiting(&queue, url).await, "{bar:40} {pos}/{len} messages, {eta} left");
     // What was left: nobody else should wait for it.
     let mut left: Vec<String> = Vec::new();
     let mut seen = HashSet::new();

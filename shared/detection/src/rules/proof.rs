@@ -73,10 +73,11 @@ impl Proof {
         (self.matches.len(), self.ignores.len())
     }
 
-    /// Every case of a rule that does not hold, with the part of the condition that says no. Empty: the rule is proven.
+    /// Every case of a rule that does not hold, with the part of the condition that says no. Empty: the rule is proven. `yours`
+    /// are the lists that it is used with.
     #[must_use]
-    pub fn failures(&self, rule: &RuleFile) -> Vec<String> {
-        let loaded = RuleSet::load_only_with([rule.clone()], self.lists());
+    pub fn failures(&self, rule: &RuleFile, yours: &Lists) -> Vec<String> {
+        let loaded = RuleSet::load_only_with([rule.clone()], self.lists(yours));
         if let Some(refused) = loaded.refused.first() {
             return vec![refused.to_string()];
         }
@@ -87,10 +88,16 @@ impl Proof {
         failures
     }
 
-    /// The lists that the rule is held to: the built-in ones, and the proof's own in their place.
+    /// The lists that the rule is held to: the built-in ones, of `yours` those that have other names, and the proof's own in the
+    /// place of any.
     #[must_use]
-    pub fn lists(&self) -> Lists {
+    pub fn lists(&self, yours: &Lists) -> Lists {
         let mut lists = Lists::builtin();
+        for (name, entries) in yours.iter() {
+            if lists.get(name).is_none() {
+                lists.put(name, entries.to_vec());
+            }
+        }
         for (name, entries) in &self.lists {
             lists.put(name, entries.clone());
         }

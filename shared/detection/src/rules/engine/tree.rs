@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::{comparison::Comparisons, fields::Slot, reading::Reading, values::Field};
+use super::{comparison::Comparisons, fields::Slot, reading::Reading, values::{Field, Scalar}};
 
 /// A rule's condition with its selections in their places.
 #[derive(Debug)]
@@ -238,12 +238,12 @@ impl Item {
         let found = match reading.values.field(slot) {
             Some(field) if field.hidden => "is not visible".to_owned(),
             Some(field) if !field.scalars.is_empty() => {
-                let shown: Vec<String> = field
-                    .scalars
-                    .iter()
-                    .take(5)
-                    .map(|scalar| scalar.text().map_or("null".to_owned(), |text| crate::text::neutral(&text, 100)))
-                    .collect();
+                let shown = |scalar: &Scalar<'_>| match scalar {
+                    // In quotes, so that an empty one is seen, and one that says null is not taken for it.
+                    Scalar::Text(text) => format!("\"{}\"", crate::text::neutral(text, 100)),
+                    _ => scalar.text().map_or_else(|| "null".to_owned(), Cow::into_owned),
+                };
+                let shown: Vec<String> = field.scalars.iter().take(5).map(shown).collect();
                 format!("holds {}", shown.join(", "))
             }
             Some(field) if field.exists => "is an object or an empty list".to_owned(),

@@ -18,16 +18,17 @@ use time::{Date, Duration, OffsetDateTime};
 
 use crate::{Ended, complain, exceptions::today, rules};
 
-/// For how many days an exception is, unless its author says.
-const DAYS: i64 = 90;
+/// How long an exception is in force, unless its author says.
+const DEFAULT_TERM_DAYS: i64 = 90;
 /// How long ago the record may be for the exception to begin with it; else it begins today.
-const OLDEST_RECORD: i64 = 180;
+const OLDEST_RECORD_DAYS: i64 = 180;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExceptArguments {
     /// The finding: one line of `scan --format json` in a file, or `-` for standard input
     finding: PathBuf,
-    /// Who answers for the exception; without it, you
+    /// Who answers for the exception; without it, who the environment variable USER names, and nothing is written if it is not
+    /// set
     #[arg(long)]
     owner: Option<String>,
     /// Why it is right
@@ -36,7 +37,7 @@ pub(crate) struct ExceptArguments {
     /// The last day on which it is in force, at most a year ahead; without it, 90 days from today
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     expires: Option<Date>,
-    /// The folder to write it to
+    /// The folder to write it to; it is made if it is not there
     #[arg(long, value_name = "DIR", default_value = ".")]
     out: PathBuf,
     /// The folder with the rule, unless it is built in
@@ -91,9 +92,9 @@ pub(crate) fn except(arguments: &ExceptArguments) -> io::Result<Ended> {
     let head = Head {
         id: exception_id([rule, begins.as_str()].into_iter().chain(values)),
         title: format!(
-            "{}: not {}",
+            "{}: excepted for {}",
             neutral(title, 100),
-            neutral(scopes.first().map_or("", |actor| &actor.value), 150)
+            neutral(&in_words(scopes.first().map_or("", |actor| &actor.value)), 150)
         ),
         rule: rule.to_owned(),
         owner: owner(arguments)?,
@@ -106,11 +107,14 @@ pub(crate) fn except(arguments: &ExceptArguments) -> io::Result<Ended> {
     let exception = exception(&head, &scopes);
     let name = format!("except-{}-{}", slug(title), head.id.get(..8).unwrap_or(&head.id));
     let proof = proven(arguments, &name, &exception, document, &scopes)?;
+    let written = |path: &Path, error: io::Error| {
+        io::Error::new(error.kind(), format!("{} cannot be written: {error}", path.display()))
+    };
+    fs::create_dir_all(&arguments.out).map_err(|error| written(&arguments.out, error))?;
     // The proof first: an exception never lies there without it.
     for (ending, text) in [("proof.json", &proof), ("yml", &exception)] {
         let path = arguments.out.join(format!("{name}.{ending}"));
-        write_new(&path, text)
-            .map_err(|error| io::Error::new(error.kind(), format!("{} cannot be written: {error}", path.display())))?;
+        write_new(&path, text).map_err(|error| written(&path, error))?;
         writeln!(io::stdout(), "{}", neutral(&path.display().to_string(), 1_000))?;
     }
     complain(&format!("in force from {date} to {expires} once both files are in your rules; look at the scope first"));
@@ -129,16 +133,29 @@ fn read(path: &Path) -> io::Result<Value> {
         File::open(path).and_then(|mut file| file.read_to_string(&mut text))
     };
     read.map_err(|error| io::Error::new(error.kind(), format!("{} cannot be read: {error}", path.display())))?;
-    serde_json::from_str(&text).map_err(|error| {
+    let mut findings = serde_json::Deserializer::from_str(&text).into_iter::<Value>();
+    let finding = findings.next().unwrap_or(Ok(Value::Null)).map_err(|error| {
         wrong(&format!("it is not the JSON of one finding, one line of `scan --format json` ({error})"))
-    })
+    })?;
+    match findings.next() {
+        None => Ok(finding),
+        Some(_) => Err(wrong("there is more than one; take one line, the first with `sed -n 1p`")),
+    }
+}
+
+/// `role DataScience` for the ARN of a role; what is no ARN as it is.
+fn in_words(actor: &str) -> String {
+    match actor.strip_prefix("arn:").and_then(|arn| arn.splitn(5, ':').nth(4)) {
+        Some(named) => named.replacen('/', " ", 1),
+        None => actor.to_owned(),
+    }
 }
 
 fn owner(arguments: &ExceptArguments) -> io::Result<String> {
     let known = arguments.owner.clone().or_else(|| env::var("USER").ok()).or_else(|| env::var("USERNAME").ok());
     known
         .filter(|owner| !owner.trim().is_empty())
-        .ok_or_else(|| io::Error::other("say who answers for it with --owner"))
+        .ok_or_else(|| io::Error::other("USER is not set; say who answers for it with --owner"))
 }
 
 /// Its first day and its last: the record's own day is among them, unless it is long ago.
@@ -146,8 +163,8 @@ fn term(record: &Record<'_>, expires: Option<Date>) -> (Date, Date) {
     let today = today();
     let after = |days: i64| today.checked_add(Duration::days(days)).unwrap_or(today);
     let day = record.time_ms().and_then(|ms| OffsetDateTime::from_unix_timestamp(ms.div_euclid(1_000)).ok());
-    let day = day.map(OffsetDateTime::date).filter(|day| *day <= today && *day >= after(-OLDEST_RECORD));
-    (day.unwrap_or(today), expires.unwrap_or_else(|| after(DAYS)))
+    let day = day.map(OffsetDateTime::date).filter(|day| *day <= today && *day >= after(-OLDEST_RECORD_DAYS));
+    (day.unwrap_or(today), expires.unwrap_or_else(|| after(DEFAULT_TERM_DAYS)))
 }
 
 /// What the exception is limited to: who, in which account and, if the call named one, on what.
@@ -198,7 +215,7 @@ fn actor(record: &Record<'_>) -> Option<Scope> {
     let somebody_else = somebody_else(value);
     let mut other = nested(field, json!(somebody_else));
     if field != "userIdentity.arn" && record.text("userIdentity.arn").is_some() {
-        json_merge(&mut other, nested("userIdentity.arn", json!(somebody_else)));
+        json_patch::merge(&mut other, &nested("userIdentity.arn", json!(somebody_else)));
     }
     Some(Scope { field: field.to_owned(), value: value.to_owned(), other, because: "somebody else does it" })
 }
@@ -230,17 +247,6 @@ fn target(record: &Record<'_>) -> Option<Scope> {
 /// A document with this value at a path.
 fn nested(path: &str, value: Value) -> Value {
     path.rsplit('.').fold(value, |value, member| json!({ member: value }))
-}
-
-fn json_merge(into: &mut Value, from: Value) {
-    match (into, from) {
-        (Value::Object(into), Value::Object(from)) => {
-            for (name, value) in from {
-                json_merge(into.entry(name).or_insert(Value::Null), value);
-            }
-        }
-        (into, from) => *into = from,
-    }
 }
 
 fn exception(head: &Head, scopes: &[Scope]) -> String {
