@@ -558,3 +558,27 @@ fn a_narrow_table_is_blocks() {
     }
     assert!(table("60").contains('─') && !narrow.contains('─'), "{narrow}");
 }
+
+/// A mistyped name of a list: the rules would go on waiting, and nobody would know.
+#[test]
+fn a_file_of_lists_is_checked_and_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (lists, rules) = (folder.path().join("mine"), folder.path().join("rules"));
+    fs::create_dir(&rules).unwrap();
+    fs::write(&lists, "model:\n  - amazon.nova-*\n").unwrap();
+    fs::write(rules.join("lists.yml"), "regions: [eu-central-1, eu-west-1]\nbuckets:\n").unwrap();
+    let ran = run(&["rules", "check", text(&rules), "--lists", text(&lists)], b"");
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    for expected in [
+        "mine:1:1: warning: no rule names the list `model`; did you mean `models`?\n",
+        "mine:2:5: warning: `amazon.nova-*` is taken word for word",
+    ] {
+        assert!(ran.err.contains(expected), "{expected}{}", ran.err);
+    }
+    assert!(ran.out.contains("0 problems, 2 warnings\n"), "{}", ran.out);
+    for expected in ["mine: 1 list, 1 entry\n", "lists.yml: 2 lists, 2 entries\n"] {
+        assert!(ran.out.contains(expected), "{expected}{}", ran.out);
+    }
+    let ran = scan(&["--lists", text(&lists), "events/logs/quiet-day.json"]);
+    assert!(ran.status == 0 && ran.err.contains("mine: no rule names the list `model`; did you mean"), "{}", ran.err);
+}

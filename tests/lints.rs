@@ -4,6 +4,7 @@
 use detection::rules::{
     Lists, Origin, RuleFile, RuleSet,
     lint::{Problem, Severity, problems},
+    read_folder,
 };
 
 use proptest::{
@@ -72,6 +73,10 @@ fn a_rule_that_is_right_has_no_problem() {
             "eventName: TagResource",
             "tlsDetails.tlsVersion: x",
             "resources.ARN: x",
+            "userIdentity.sessionContext.webIdFederationData.attributes.anything.below: x",
+            "userIdentity.sessionContext.attributes.mfaAuthenticated: 'true'",
+            "userIdentity.sessionContext|exists: true",
+            "userIdentity.arn|startswith: 'arn:aws:sts::111122223333:assumed-role/Web/'",
             "responseElements: null",
             "additionalEventData|exists: true",
             "derived.actor: x",
@@ -98,6 +103,24 @@ fn a_field_of_no_record_is_found() {
         ("sourceIpAddress|cidr: 10.0.0.0/8", &["did you mean `sourceIPAddress`?"]),
         ("errorCode.text: x", &["`errorCode` holds nothing with members"]),
         ("tlsDetails.tlsVersoin: x", &["did you mean `tlsDetails.tlsVersion`?"]),
+        (
+            "userIdentity.sessionContext.sesionIssuer.arn: x",
+            &["did you mean `userIdentity.sessionContext.sessionIssuer.arn`?"],
+        ),
+        (
+            "userIdentity.sessionContext.sessionIssuer.arm: x",
+            &["did you mean `userIdentity.sessionContext.sessionIssuer.arn`?"],
+        ),
+        (
+            "userIdentity.sessionContext.attributes.mfaAuthenticatd: x",
+            &["did you mean `userIdentity.sessionContext.attributes.mfaAuthenticated`?"],
+        ),
+        ("userIdentity.sessionIssuer.arn: x", &["did you mean `userIdentity.sessionContext.sessionIssuer.arn`?"]),
+        ("sessionIssuer.arn: x", &["did you mean `userIdentity.sessionContext.sessionIssuer.arn`?"]),
+        ("userIdentity.sessionContext.colour: x", &["there are assumedRoot, attributes, ec2RoleDelivery, "]),
+        ("userIdentity.onBehalfOf.usrId: x", &["did you mean `userIdentity.onBehalfOf.userId`?"]),
+        ("userIdentity.arn.x: y", &["`userIdentity.arn` holds nothing with members; name `userIdentity.arn`"]),
+        ("resources.ARN.x: y", &["`resources.ARN` holds nothing with members"]),
         ("command: x", &["`command` is a field of no record"]),
     ] {
         says(&selection(&[BEDROCK, "eventName: CreateAgent", line]), Error, 10, 5, words);
@@ -362,6 +385,16 @@ fn what_is_left_over_or_odd_is_warned_of() {
     says(&rule("a:\n  eventName: A\n  recipientAccountId: 111122223333\ncondition: a"), Warning, 9, 25, &["quotes"]);
     let object = selection(&["eventName: A", "requestParameters|contains: x"]);
     says(&object, Warning, 9, 5, &["holds no text but members", "`requestParameters.NAME`"]);
+    let object = selection(&["eventName: A", "userIdentity.sessionContext.attributes: x"]);
+    says(&object, Warning, 9, 5, &["holds no text but members"]);
+    for (line, column) in [
+        ("userIdentity.arn: arn:aws:iam::111122223333:role/Web", 23),
+        ("userIdentity.arn|endswith: ':role/Web'", 32),
+        ("userIdentity.arn|cased: [x, 'arn:aws:iam::111122223333:Role/*']", 33),
+    ] {
+        let role = selection(&["eventName: A", line]);
+        says(&role, Warning, 9, column, &["the ARN of a role", "`derived.actor`", "sessionIssuer.arn"]);
+    }
     let every = rule("a:\n  userAgent: x\ncondition: a");
     says(&every, Note, 6, 1, &["every record", "costs speed"]);
 }
@@ -448,4 +481,73 @@ fn every_built_in_rule_is_found_right() {
         })
         .collect();
     assert_eq!(problems(&rules, &loaded), []);
+}
+
+/// A list that is empty at the moment lets everything through where a rule asks for what is not in it.
+#[test]
+fn a_rule_that_an_empty_list_sets_off_is_warned_of() {
+    let denied = "selection:\n  eventSource: bedrock.amazonaws.com\n  eventName: InvokeModel\nok:\n  derived.model|expand: '%Models%'\ncondition: selection and not ok";
+    says(
+        &rule(denied),
+        Warning,
+        11,
+        27,
+        &["the list `Models` is empty", "`not ok` holds for every record", "`requires_list: Models`"],
+    );
+    let of_several = denied.replace("not ok", "not 1 of o*");
+    says(&rule(&of_several), Warning, 11, 27, &["`requires_list: Models`"]);
+    for harmless in [
+        rule(denied) + "requires_list: models\n",
+        rule(&denied.replace("not ok", "ok")),
+        rule(&denied.replace("not ok", "not (selection and not ok)")),
+        rule(&denied.replace("derived.model|expand: '%Models%'", "userAgent|expand: '%bad_user_agents%'")),
+    ] {
+        assert_eq!(check(&harmless), [], "{harmless}");
+    }
+    let mut lists = Lists::builtin();
+    lists.put("models", vec!["amazon.nova-lite-v1:0".to_owned()]);
+    let filled = file(&rule(denied));
+    assert_eq!(problems(std::slice::from_ref(&filled), &RuleSet::load_only_with([filled.clone()], lists)), []);
+}
+
+/// The rules go on waiting for the list that was meant.
+#[test]
+fn a_list_that_no_rule_names_and_an_entry_that_is_no_pattern_are_warned_of() {
+    let text = "Regions: [eu-central-1]\nmodls:\n  - amazon.nova-lite-v1:0\n  - pattern:amazon.nova-*\nbuckets:\n  - example-kb-*\n\
+                mine: []\nothers: []\nwaited: [a]\n";
+    let lists = RuleFile { path: "lists.yml".to_owned(), ..file(text) };
+    let naming = selection(&[BEDROCK, "eventName: InvokeModel", "userAgent|contains|expand: 'x/%Mine%'"]);
+    let files = [file(&(naming + "requires_list: [waited]\n")), lists];
+    let loaded = RuleSet::load_only(files.clone());
+    assert_eq!(loaded.refused, []);
+    let found = problems(&files, &loaded);
+    let found: Vec<_> = found
+        .iter()
+        .map(|problem| (problem.severity, problem.line.unwrap(), problem.column.unwrap(), problem.text.as_str()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (Warning, 2, 1, "no rule names the list `modls`; did you mean `models`?"),
+            (
+                Warning,
+                6,
+                5,
+                "`example-kb-*` is taken word for word; write `pattern:example-kb-*` if `*` and `?` mean any text"
+            ),
+            (Warning, 8, 1, "no rule names the list `others`; take it out"),
+        ]
+    );
+}
+
+/// What the lints go by: a list of the built-in ones is known, and no built-in rule names another.
+#[test]
+fn every_list_that_a_built_in_rule_names_is_a_built_in_list() {
+    let (rules, _) = read_folder(&repository("rules")).unwrap();
+    for RuleFile { path, text, .. } in rules {
+        let placeholders = text.lines().filter(|line| line.contains("|expand:"));
+        for name in placeholders.flat_map(|line| line.split('%').skip(1).step_by(2)) {
+            assert!(Lists::builtin().get(name).is_some(), "{name}: {path}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use detection::{
 const WIDEST: usize = 200;
 
 /// Writes each problem to stderr. A closed stderr is no reason to stop.
-pub(crate) fn tell(problems: &[Problem], files: &[RuleFile]) {
+pub(crate) fn tell(problems: &[Problem], files: &[&RuleFile]) {
     let mut err = io::stderr().lock();
     let excerpts = err.is_terminal();
     for problem in problems {

@@ -25,9 +25,12 @@ pub(crate) fn load(folder: Option<&Path>, lists: Option<&Path>) -> io::Result<Lo
         Some(folder) => read(folder)?,
         None => Default::default(),
     };
+    let given = given(lists, &files)?;
+    let odd: Vec<Problem> = given.iter().flat_map(|lists| lint::of_lists(lists, &files)).collect();
     let mut loaded = RuleSet::load_with(files, read_lists(lists)?);
     loaded.refused.extend(unread);
     tell(&loaded);
+    odd.iter().for_each(|problem| complain(&format!("warning: {}: {}", problem.path, problem.text)));
     Ok(loaded)
 }
 
@@ -50,13 +53,22 @@ pub(crate) fn with(file: RuleFile, folder: Option<&Path>, lists: Option<&Path>) 
 pub(crate) fn read_lists(path: Option<&Path>) -> io::Result<Lists> {
     let mut lists = Lists::builtin();
     if let Some(path) = path {
-        let at = path.display().to_string();
-        let text = fs::read_to_string(path)
-            .map_err(|error| io::Error::new(error.kind(), format!("{at} cannot be read: {error}")))?;
-        let file = RuleFile { path: at, text, origin: Origin::Outside };
-        lists.replace(&file).map_err(|refused| io::Error::other(refused.to_string()))?;
+        lists.replace(&lists_file(path)?).map_err(|refused| io::Error::other(refused.to_string()))?;
     }
     Ok(lists)
+}
+
+fn lists_file(path: &Path) -> io::Result<RuleFile> {
+    let at = path.display().to_string();
+    let text = fs::read_to_string(path)
+        .map_err(|error| io::Error::new(error.kind(), format!("{at} cannot be read: {error}")))?;
+    Ok(RuleFile { path: at, text, origin: Origin::Outside })
+}
+
+/// Every file of lists: the one that was named, and those among the rules.
+fn given(lists: Option<&Path>, files: &[RuleFile]) -> io::Result<Vec<RuleFile>> {
+    let named = lists.map(lists_file).transpose()?;
+    Ok(named.into_iter().chain(files.iter().filter(|file| file.is_lists()).cloned()).collect())
 }
 
 pub(crate) fn list(folder: Option<&Path>, lists: Option<&Path>, format: ListFormat) -> io::Result<Ended> {
@@ -95,7 +107,10 @@ pub(crate) fn check(folder: &Path, lists: Option<&Path>, require_proof: bool) ->
     let (files, unread) = read(folder)?;
     // Beside the built-in rules, as it will be used: an id may be taken already.
     let loaded = RuleSet::load_with(files.iter().cloned(), read_lists(lists)?);
+    let given = given(lists, &files)?;
     let mut problems = lint::problems(&files, &loaded);
+    // Those among the rules have been looked at with them.
+    problems.extend(given.iter().take(usize::from(lists.is_some())).flat_map(|named| lint::of_lists(named, &files)));
     problems.extend(unread.iter().map(Problem::from));
     problems.extend(exceptions::problems(&loaded.rule_set));
     let rules: Vec<&RuleFile> = files.iter().filter(|file| is_rule(file)).collect();
@@ -114,7 +129,8 @@ pub(crate) fn check(folder: &Path, lists: Option<&Path>, require_proof: bool) ->
             }
         }
     }
-    problems::tell(&problems, &files);
+    let texts: Vec<&RuleFile> = files.iter().chain(&given).collect();
+    problems::tell(&problems, &texts);
     let refused = rules.iter().filter(|file| loaded.refused.iter().any(|refused| refused.path == file.path)).count();
     let of = |severity| problems.iter().filter(|problem| problem.severity == severity).count() as u64;
     writeln!(
@@ -126,12 +142,23 @@ pub(crate) fn check(folder: &Path, lists: Option<&Path>, require_proof: bool) ->
         counted(of(Severity::Error), "problem"),
         counted(of(Severity::Warning), "warning")
     )?;
+    given.iter().filter_map(sum_of_lists).try_for_each(|sum| writeln!(io::stdout(), "{sum}"))?;
     exceptions::sum(&loaded.rule_set, &files, &mut io::stdout().lock())?;
     Ok(match (not_read, of(Severity::Error)) {
         (1.., _) => Ended::NotRead,
         (0, 1..) => Ended::Found,
         (0, 0) => Ended::Clean,
     })
+}
+
+/// What a file of lists holds; nothing of one that is refused.
+fn sum_of_lists(file: &RuleFile) -> Option<String> {
+    let lists = Lists::of(file).ok()?;
+    let entries = match lists.iter().map(|(_, entries)| entries.len()).sum() {
+        1 => "1 entry".to_owned(),
+        entries => format!("{entries} entries"),
+    };
+    Some(format!("{}: {}, {entries}", neutral(&file.path, 1_000), counted(lists.iter().count() as u64, "list")))
 }
 
 /// What a rule's proof lacks, without running it.

@@ -46,14 +46,22 @@ impl Lists {
         Self { by_name: parse(BUILTIN).unwrap_or_default(), kept: BTreeMap::new() }
     }
 
+    /// Those of a file alone.
+    ///
+    /// # Errors
+    /// When the file is no map from names to lists of texts, or an entry is not what its list holds.
+    pub fn of(file: &RuleFile) -> Result<Self, Refused> {
+        let by_name = parse(&file.text).map_err(|fault| fault.at(&file.path, &file.text))?;
+        Ok(Self { by_name, kept: BTreeMap::new() })
+    }
+
     /// Takes the lists of a file in place of those with the same names.
     ///
     /// # Errors
-    /// When the file is no map from names to lists of texts, or an entry is not what its list holds. Nothing of it is taken
-    /// then.
+    /// As [`Self::of`]. Nothing of the file is taken then.
     pub fn replace(&mut self, file: &RuleFile) -> Result<(), Refused> {
-        let given = parse(&file.text).map_err(|fault| fault.at(&file.path, &file.text))?;
-        given.into_iter().for_each(|(name, entries)| self.put(&name, entries));
+        let given = Self::of(file)?;
+        given.by_name.into_iter().for_each(|(name, entries)| self.put(&name, entries));
         Ok(())
     }
 
@@ -89,6 +97,12 @@ pub(super) fn entry(text: &str) -> SigmaString {
         Some(pattern) => SigmaString::new(pattern.trim_start()),
         None => SigmaString::from_raw(text),
     }
+}
+
+/// Whether `*` and `?` in an entry are wildcards.
+#[cfg(feature = "lint")]
+pub(super) fn is_pattern(entry: &str) -> bool {
+    entry.starts_with(PATTERN)
 }
 
 fn parse(text: &str) -> Result<BTreeMap<String, Vec<String>>, Fault> {
@@ -290,6 +304,20 @@ fn filled(
         ));
     }
     Ok(texts)
+}
+
+/// The lists that a text names by placeholders.
+#[cfg(feature = "lint")]
+pub(super) fn named_in(text: &SigmaString) -> Vec<String> {
+    let mut names = Vec::new();
+    for part in &text.parts {
+        let StringPart::Plain(mut rest) = part.clone() else { continue };
+        while let Some((_, name, after)) = placeholder(&rest) {
+            names.push(name.to_owned());
+            rest = after.to_owned();
+        }
+    }
+    names
 }
 
 /// What stands before, in and after the first `%name%`.

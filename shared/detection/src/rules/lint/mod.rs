@@ -2,17 +2,20 @@
 //! meant. A rule that is only found odd here is in force all the same. The Lambda is built without this.
 //!
 //! - [`source`]: where in the file a key or a value stands
+//! - [`lists`]: lists that nobody names, or that a rule misses
 //! - [`names`]: fields, event sources and event names that do not exist
 //! - [`truth`]: conditions that can never be true, or never false
 
+mod lists;
 mod names;
 mod source;
 mod truth;
 
 use rsigma_parser::{ConditionExpr, Detection, DetectionItem, Detections, Modifier};
 
+pub use self::lists::of_lists;
 use self::source::{Place, Source};
-use super::{Loaded, Refused, RuleFile, Warning, check, engine::Engine, index, load};
+use super::{Lists, Loaded, Refused, RuleFile, Warning, check, engine::Engine, index, load};
 use crate::operations::Operations;
 
 /// How bad a problem is.
@@ -80,7 +83,9 @@ impl From<&Warning> for Problem {
 /// Everything that can be said of these files, sorted by place; `loaded` is what became of them.
 #[must_use]
 pub fn problems(files: &[RuleFile], loaded: &Loaded) -> Vec<Problem> {
-    let mut problems: Vec<Problem> = files.iter().flat_map(|file| lint(file, loaded.rule_set.operations())).collect();
+    let (operations, lists) = (loaded.rule_set.operations(), loaded.rule_set.lists());
+    let mut problems: Vec<Problem> = files.iter().flat_map(|file| lint(file, operations, lists)).collect();
+    problems.extend(files.iter().filter(|file| file.is_lists()).flat_map(|file| of_lists(file, files)));
     // Here every fault is told with its exact place; loading tells the first one alone.
     let refused = loaded.refused.iter().map(Problem::from);
     let more: Vec<Problem> = refused
@@ -93,7 +98,7 @@ pub fn problems(files: &[RuleFile], loaded: &Loaded) -> Vec<Problem> {
 }
 
 /// What is wrong with one file beyond its YAML, which loading tells.
-fn lint(file: &RuleFile, operations: &Operations) -> Vec<Problem> {
+fn lint(file: &RuleFile, operations: &Operations, given: &Lists) -> Vec<Problem> {
     let Ok(rule) = load::parse(&file.text) else { return Vec::new() };
     let mut report = Report { path: &file.path, problems: Vec::new() };
     let source = Source::of(&file.text);
@@ -102,6 +107,7 @@ fn lint(file: &RuleFile, operations: &Operations) -> Vec<Problem> {
         line.faults(&mut report);
     }
     names::lint(&rule, &lines, &source, operations, &mut report);
+    lists::of_rule(&rule, &lines, given, &source, &mut report);
     truth::lint(&rule.detection, &lines, &source, &mut report);
     unused(&rule.detection, &source, &mut report);
     if index::meets_every_record(&rule.detection) {

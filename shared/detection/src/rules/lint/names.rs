@@ -43,33 +43,87 @@ pub(super) const SINGLE: [&str; 21] = [
     "vpcEndpointId",
 ];
 
-/// Those that hold an object or a list, each with its own members where they are all known.
-const NESTED: [(&str, &[&str]); 9] = [
-    ("additionalEventData", &[]),
-    ("addendum", &["originalEventID", "originalRequestID", "reason", "updatedFields"]),
-    ("edgeDeviceDetails", &[]),
-    ("requestParameters", &[]),
-    ("resources", &["ARN", "ARNPrefix", "accountId", "type"]),
-    ("responseElements", &[]),
-    ("serviceEventDetails", &[]),
-    ("tlsDetails", &["cipherSuite", "clientProvidedHostHeader", "keyExchange", "tlsVersion"]),
-    ("userIdentity", &USER_IDENTITY),
+/// What stands below a member of a record.
+enum Below {
+    /// Nothing: it holds a text.
+    Nothing,
+    /// Nobody lists what.
+    Anything,
+    /// These members and no others.
+    Members(&'static [(&'static str, Below)]),
+}
+
+use Below::{Anything, Members, Nothing};
+
+/// The members that hold an object or a list, as far down as they are documented.
+const NESTED: [(&str, Below); 9] = [
+    ("additionalEventData", Anything),
+    (
+        "addendum",
+        Members(&[
+            ("originalEventID", Nothing),
+            ("originalRequestID", Nothing),
+            ("reason", Nothing),
+            ("updatedFields", Nothing),
+        ]),
+    ),
+    ("edgeDeviceDetails", Anything),
+    ("requestParameters", Anything),
+    ("resources", Members(&[("ARN", Nothing), ("ARNPrefix", Nothing), ("accountId", Nothing), ("type", Nothing)])),
+    ("responseElements", Anything),
+    ("serviceEventDetails", Anything),
+    (
+        "tlsDetails",
+        Members(&[
+            ("cipherSuite", Nothing),
+            ("clientProvidedHostHeader", Nothing),
+            ("keyExchange", Nothing),
+            ("tlsVersion", Nothing),
+        ]),
+    ),
+    ("userIdentity", Members(&USER_IDENTITY)),
 ];
 
-const USER_IDENTITY: [&str; 13] = [
-    "accessKeyId",
-    "accountId",
-    "arn",
-    "credentialId",
-    "identityProvider",
-    "inScopeOf",
-    "invokedBy",
-    "invokedByDelegate",
-    "onBehalfOf",
-    "principalId",
-    "sessionContext",
-    "type",
-    "userName",
+const USER_IDENTITY: [(&str, Below); 13] = [
+    ("accessKeyId", Nothing),
+    ("accountId", Nothing),
+    ("arn", Nothing),
+    ("credentialId", Nothing),
+    ("identityProvider", Nothing),
+    (
+        "inScopeOf",
+        Members(&[
+            ("credentialsIssuedTo", Nothing),
+            ("issuerType", Nothing),
+            ("sourceAccount", Nothing),
+            ("sourceArn", Nothing),
+        ]),
+    ),
+    ("invokedBy", Nothing),
+    ("invokedByDelegate", Members(&[("accountId", Nothing)])),
+    ("onBehalfOf", Members(&[("identityStoreArn", Nothing), ("userId", Nothing)])),
+    ("principalId", Nothing),
+    ("sessionContext", Members(&SESSION_CONTEXT)),
+    ("type", Nothing),
+    ("userName", Nothing),
+];
+
+const SESSION_CONTEXT: [(&str, Below); 6] = [
+    ("assumedRoot", Nothing),
+    ("attributes", Members(&[("creationDate", Nothing), ("mfaAuthenticated", Nothing)])),
+    ("ec2RoleDelivery", Nothing),
+    (
+        "sessionIssuer",
+        Members(&[
+            ("accountId", Nothing),
+            ("arn", Nothing),
+            ("principalId", Nothing),
+            ("type", Nothing),
+            ("userName", Nothing),
+        ]),
+    ),
+    ("sourceIdentity", Nothing),
+    ("webIdFederationData", Members(&[("attributes", Anything), ("federatedProvider", Nothing)])),
 ];
 
 /// What CloudTrail adds to requests of its own accord.
@@ -114,6 +168,8 @@ pub(super) fn lint(
             report.add(Severity::Error, line.place, wrong);
         } else if let Some(wrong) = no_text(line) {
             report.add(Severity::Warning, line.place, wrong);
+        } else if let Some((value, wrong)) = role_of_a_session(line) {
+            report.add(Severity::Warning, line.place_of(&value, source), wrong);
         }
         if line.item.field.has_modifier(Modifier::FieldRef) {
             for value in &line.item.values {
@@ -145,25 +201,79 @@ fn wrong_field(field: &str) -> Option<String> {
         let names = DERIVED.map(|(name, _)| name);
         return (!names.contains(&field)).then(|| unknown(field, nearest(field, names).map(str::to_owned), &names));
     }
-    if SINGLE.contains(&first) {
-        let whole = format!("`{field}` is in no record, because `{first}` holds nothing with members; name `{first}`");
-        return (!rest.is_empty()).then_some(whole);
-    }
-    let Some((_, members)) = NESTED.iter().find(|(name, _)| *name == first) else {
+    let Some(mut below) = top(first) else {
         let tops = SINGLE.into_iter().chain(NESTED.iter().map(|(name, _)| *name));
-        let meant = if USER_IDENTITY.contains(&first) {
-            Some(or_below(&["userIdentity", first]))
-        } else {
-            nearest(first, tops).map(|name| or_below(&[name]))
+        let meant = match below_user_identity(first) {
+            Some(path) => Some(path),
+            None => nearest(first, tops).map(str::to_owned),
         };
-        return Some(unknown(field, meant, &[]));
+        return Some(unknown(field, meant.map(|meant| or_below(&[&meant])), &[]));
     };
-    let (second, below) = rest.split_first()?;
-    if members.is_empty() || members.contains(second) {
-        return None;
+    let mut above = first.to_owned();
+    for (at, member) in rest.iter().enumerate() {
+        let members = match below {
+            Anything => return None,
+            Nothing => {
+                let problem = format!("`{field}` is in no record, because `{above}` holds nothing with members");
+                return Some(format!("{problem}; name `{above}`"));
+            }
+            Members(members) => members,
+        };
+        let Some((_, next)) = members.iter().find(|(name, _)| name == member) else {
+            let names: Vec<&str> = members.iter().map(|(name, _)| *name).collect();
+            let after = rest.get(at + 1..).unwrap_or_default();
+            let near = nearest(member, names.iter().copied()).map(|name| format!("{above}.{name}"));
+            let meant = near.or_else(|| below_user_identity(member).filter(|_| first == "userIdentity"));
+            return Some(unknown(field, meant.map(|meant| [&[meant.as_str()], after].concat().join(".")), &names));
+        };
+        above = format!("{above}.{member}");
+        below = next;
     }
-    let meant = nearest(second, members.iter().copied()).map(|name| [&[first, name], below].concat().join("."));
-    Some(unknown(field, meant, members))
+    None
+}
+
+/// What stands below a member of a record itself.
+fn top(member: &str) -> Option<&'static Below> {
+    if SINGLE.contains(&member) {
+        return Some(&Nothing);
+    }
+    NESTED.iter().find(|(name, _)| *name == member).map(|(_, below)| below)
+}
+
+/// The path of a member that somebody named without what is above it: who calls is deep in a record.
+fn below_user_identity(member: &str) -> Option<String> {
+    let mut nearer = vec![("userIdentity".to_owned(), USER_IDENTITY.as_slice())];
+    while !nearer.is_empty() {
+        let mut farther = Vec::new();
+        for (above, members) in nearer {
+            for (name, below) in members {
+                let path = format!("{above}.{name}");
+                if *name == member {
+                    return Some(path);
+                }
+                if let Members(members) = below {
+                    farther.push((path, *members));
+                }
+            }
+        }
+        nearer = farther;
+    }
+    None
+}
+
+/// Whether a field is known to hold members and no text.
+fn is_object(field: &str) -> bool {
+    let mut path = field.split('.');
+    let mut below = path.next().and_then(top);
+    let mut is_known = true;
+    for member in path {
+        let Some(Members(members)) = below else {
+            is_known = false;
+            break;
+        };
+        below = members.iter().find(|(name, _)| *name == member).map(|(_, below)| below);
+    }
+    is_known && matches!(below, Some(Anything | Members(_)))
 }
 
 fn unknown(field: &str, meant: Option<String>, there: &[&str]) -> String {
@@ -179,11 +289,24 @@ fn unknown(field: &str, meant: Option<String>, there: &[&str]) -> String {
 fn no_text(line: &Line<'_>) -> Option<String> {
     let asks_for_presence = line.item.field.has_modifier(Modifier::Exists)
         || line.item.values.iter().all(|value| matches!(value, SigmaValue::Null));
-    let object = NESTED.iter().any(|(name, _)| *name == line.field) && !asks_for_presence;
-    object.then(|| {
+    (is_object(line.field) && !asks_for_presence).then(|| {
         let field = line.field;
         format!("`{field}` holds no text but members, so this never holds; name one: `{field}.NAME`, or use a keyword")
     })
+}
+
+/// A role's own ARN where the ARN of its session stands, and what to name instead.
+fn role_of_a_session(line: &Line<'_>) -> Option<(String, &'static str)> {
+    let is_text = |modifier: &Modifier| !matches!(modifier, Modifier::Re | Modifier::FieldRef);
+    if line.field != "userIdentity.arn" || !line.item.field.modifiers.iter().all(is_text) {
+        return None;
+    }
+    // A session's ARN has `:assumed-role/` there.
+    let value = line.item.values.iter().map(ToString::to_string).find(|value| lower(value).contains(":role/"))?;
+    let wrong = "this is the ARN of a role, but `userIdentity.arn` holds that of its session, \
+                 arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION; name `derived.actor`, which holds both, or \
+                 `userIdentity.sessionContext.sessionIssuer.arn`";
+    Some((value, wrong))
 }
 
 /// The texts that a line compares its field with, if it names them in full.

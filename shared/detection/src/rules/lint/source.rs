@@ -93,6 +93,12 @@ impl Source {
         found.nth(nth).map(|(at, entry)| (entry.place, at))
     }
 
+    /// The place of a key at the top whatever its case, and its number for [`Self::value`].
+    pub(super) fn key_in_any_case(&self, key: &str) -> Option<(Place, usize)> {
+        let is_it = |entry: &Entry| entry.is_key && entry.path.is_empty() && entry.text.to_lowercase() == key;
+        self.entries.iter().position(is_it).and_then(|at| Some((self.entries.get(at)?.place, at)))
+    }
+
     /// The place of a value of the key with this number.
     pub(super) fn value(&self, key: usize, text: &str) -> Option<Place> {
         let path = self.entries.get(key).map(|key| key.path.len() + 1)?;
