@@ -3,7 +3,12 @@
 
 use std::borrow::Cow;
 
-use super::{comparison::Comparisons, fields::Slot, reading::Reading, values::{Field, Scalar}};
+use super::{
+    comparison::Comparisons,
+    fields::Slot,
+    reading::Reading,
+    values::{Field, Scalar},
+};
 
 /// A rule's condition with its selections in their places.
 #[derive(Debug)]
