@@ -15,7 +15,7 @@ pub fn of_lists(file: &RuleFile, rules: &[RuleFile]) -> Vec<Problem> {
     let Ok(given) = Lists::of(file) else { return Vec::new() };
     let source = Source::of(&file.text);
     let builtin = Lists::builtin();
-    let mut named: BTreeSet<String> = rules.iter().flat_map(|rule| names_in(rule)).collect();
+    let mut named: BTreeSet<String> = rules.iter().flat_map(names_in).collect();
     // A test sees to it that built-in rules name no other list.
     named.extend(builtin.iter().map(|(name, _)| name.to_owned()));
     for (name, entries) in given.iter() {
