@@ -65,9 +65,9 @@ fn every_built_in_rule_says_all_that_a_finding_needs() {
         let folder = rule.path.split('/').nth(1).unwrap();
         assert_eq!(about.family.as_deref(), Some(folder), "{}: family and folder", rule.path);
         assert!(about.id.len() == 36 && ids.insert(&about.id), "{}: its id", rule.path);
-        assert!(!about.description.is_empty() && !about.respond.is_empty(), "{}", rule.path);
-        assert!(!about.references.is_empty() && !about.false_positives.is_empty(), "{}", rule.path);
-        assert!(about.tags.iter().any(|tag| tag.starts_with("attack.t")), "{}: ATT&CK", rule.path);
+        assert!(!about.words().description.is_empty() && !about.words().respond.is_empty(), "{}", rule.path);
+        assert!(!about.words().references.is_empty() && !about.words().false_positives.is_empty(), "{}", rule.path);
+        assert!(about.words().tags.iter().any(|tag| tag.starts_with("attack.t")), "{}: ATT&CK", rule.path);
         // What CloudTrail can hide must not be asked for without a thought of it.
         let hideable = |field: &String| {
             let always_shown = ["derived.outcome", "derived.actor"].contains(&field.as_str());
@@ -102,8 +102,8 @@ fn no_built_in_rule_relies_on_how_cloudtrail_files_a_record() {
 #[test]
 fn a_technique_of_two_numbers_is_named_by_both() {
     for rule in BUILTIN.rules() {
-        let has = |number: &str| rule.about.tags.iter().any(|tag| tag.starts_with(&format!("attack.{number}")));
-        assert_eq!(has("t1562"), has("t1685"), "{}: {:?}", rule.path, rule.about.tags);
+        let has = |number: &str| rule.about.words().tags.iter().any(|tag| tag.starts_with(&format!("attack.{number}")));
+        assert_eq!(has("t1562"), has("t1685"), "{}: {:?}", rule.path, rule.about.words().tags);
     }
 }
 
@@ -111,7 +111,7 @@ fn a_technique_of_two_numbers_is_named_by_both() {
 #[test]
 fn a_step_says_key_for_an_access_key_alone() {
     for rule in BUILTIN.rules() {
-        for step in &rule.about.respond {
+        for step in &rule.about.words().respond {
             for (at, _) in step.match_indices("KEY") {
                 let (before, after) = (&step[..at], &step[at + 3..]);
                 let in_a_word = before.ends_with('_') || after.starts_with('_');

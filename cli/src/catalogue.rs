@@ -17,7 +17,7 @@ fn rule(rule: &Rule, rule_set: &RuleSet, at: RuleRef) -> Value {
     json!({
         "id": about.id,
         "title": about.title,
-        "description": about.description,
+        "description": about.words().description,
         "family": about.family,
         "level": about.level.as_str(),
         "level_denied": rule.level_denied.as_str(),
@@ -39,11 +39,11 @@ fn rule(rule: &Rule, rule_set: &RuleSet, at: RuleRef) -> Value {
         },
         "path": rule.path,
         "version": about.version,
-        "tags": about.tags,
+        "tags": about.words().tags,
         "fields": rule.fields,
         "group_by": rule.group_by,
-        "references": about.references,
-        "falsepositives": about.false_positives,
-        "respond": about.respond,
+        "references": about.words().references,
+        "falsepositives": about.words().false_positives,
+        "respond": about.words().respond,
     })
 }

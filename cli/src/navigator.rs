@@ -17,7 +17,7 @@ pub(crate) fn layer(rule_set: &RuleSet) -> (Value, BTreeMap<String, String>) {
     let mut covered: BTreeMap<String, Vec<&Rule>> = BTreeMap::new();
     let mut left_out: BTreeMap<String, Vec<&Rule>> = BTreeMap::new();
     for rule in rule_set.rules() {
-        for id in rule.about.tags.iter().filter_map(|tag| tag.strip_prefix("attack.t")) {
+        for id in rule.about.words().tags.iter().filter_map(|tag| tag.strip_prefix("attack.t")) {
             let tagged = format!("T{}", id.to_ascii_uppercase());
             let id = REPLACED.iter().find(|(old, _)| *old == tagged).map_or(tagged.as_str(), |(_, new)| new);
             let place = if is_technique(id) { &mut covered } else { &mut left_out };

@@ -100,7 +100,7 @@ fn family(rule: &Rule) -> &str {
 
 fn page(rule: &Rule, file: &RuleFile, rule_set: &RuleSet) -> io::Result<String> {
     let about = &rule.about;
-    let mut page = format!("{MARK}# {}\n\n{}\n\n", plain(&about.title), prose(&about.description));
+    let mut page = format!("{MARK}# {}\n\n{}\n\n", plain(&about.title), prose(&about.words().description));
     for (what, text) in facts(rule) {
         page.push_str(&format!("- **{what}**: {text}\n"));
     }
@@ -114,8 +114,8 @@ fn page(rule: &Rule, file: &RuleFile, rule_set: &RuleSet) -> io::Result<String> 
         page.push_str(when_hidden(rule));
         hidden.iter().for_each(|line| page.push_str(&format!("- {line}\n")));
     }
-    section(&mut page, "What to do", "1.", about.respond.iter().map(|step| prose(step)));
-    section(&mut page, "Known benign causes", "-", about.false_positives.iter().map(|cause| prose(cause)));
+    section(&mut page, "What to do", "1.", about.words().respond.iter().map(|step| prose(step)));
+    section(&mut page, "Known benign causes", "-", about.words().false_positives.iter().map(|cause| prose(cause)));
     if let Some(proof) = proof_of(rule)? {
         let case = |because: &str| prose(because);
         section(
@@ -129,9 +129,10 @@ fn page(rule: &Rule, file: &RuleFile, rule_set: &RuleSet) -> io::Result<String> 
         );
         section(&mut page, "It is silent, because", "-", proof.ignores.iter().map(|it| case(&it.because)));
     }
-    let techniques = about.tags.iter().filter_map(|tag| technique(tag)).map(|(name, url)| format!("[{name}]({url})"));
+    let techniques =
+        about.words().tags.iter().filter_map(|tag| technique(tag)).map(|(name, url)| format!("[{name}]({url})"));
     section(&mut page, "Techniques", "-", techniques);
-    section(&mut page, "References", "-", about.references.iter().map(|reference| link(reference)));
+    section(&mut page, "References", "-", about.words().references.iter().map(|reference| link(reference)));
     Ok(page)
 }
 
@@ -279,6 +280,7 @@ fn index(folder: &Path, rule_set: &RuleSet) -> String {
         families.entry(family(rule)).or_default().push(rule);
         severities.entry(std::cmp::Reverse(severity_id(rule.about.level))).or_default().push(rule);
         rule.about
+            .words()
             .tags
             .iter()
             .filter_map(|tag| technique(tag))

@@ -4,65 +4,97 @@
 //!
 //! A build script and not a macro crate, because only a build script can tell cargo that a file was added to a folder.
 
+#[path = "src/rules/fold.rs"]
+mod fold;
+#[path = "src/rules/needs.rs"]
+mod needs;
 #[path = "src/rules/packed.rs"]
 mod packed;
 
 use std::{
     collections::BTreeMap,
-    env, fs, io,
+    env, fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
 use flate2::{Compression, write::ZlibEncoder};
-use packed::{Content, Kept, Packed};
+use packed::{Content, Kept, Library, Packed, Packer};
 use rsigma_parser::parse_sigma_yaml;
-use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 fn main() -> io::Result<()> {
     let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or(io::ErrorKind::NotFound)?);
     let rules = manifest.join("../../rules").canonicalize()?;
     println!("cargo::rerun-if-changed={}", rules.display());
-    println!("cargo::rerun-if-changed=src/rules/packed.rs");
+    for shared in ["fold.rs", "needs.rs", "packed.rs"] {
+        println!("cargo::rerun-if-changed=src/rules/{shared}");
+    }
     let mut files = Vec::new();
     collect(&rules, &mut files)?;
     files.sort();
-    let mut kept = Vec::new();
+    let mut texts = Vec::new();
     for file in &files {
         let name = file.strip_prefix(&rules).map_err(io::Error::other)?.display().to_string().replace('\\', "/");
         let text = fs::read_to_string(file)?;
-        let hash = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-        let content = pack(&text).map_or(Content::Text(text), |rule| Content::Rule(Box::new(rule)));
-        kept.push(Kept { path: format!("rules/{name}"), hash, content });
+        texts.push((format!("rules/{name}"), text));
+    }
+    let (mut kept, mut packer) = (Vec::new(), Packer::default());
+    for (path, text) in &texts {
+        let content = match pack(text, &mut packer) {
+            Some(rule) => Content::Rule(Box::new(rule)),
+            None => Content::Text(text),
+        };
+        kept.push(Kept { path, content });
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or(io::ErrorKind::NotFound)?);
-    // Their beginnings: 96 bits, which nobody finds a second text for.
-    let hashes: Vec<&str> = kept.iter().filter_map(|kept| kept.hash.get(..24)).collect();
-    fs::write(out.join("builtin_hashes"), hashes.join("\n"))?;
-    // Packed: most of it is text for findings, and the size of the Lambda is time to start it.
-    let mut packed = ZlibEncoder::new(Vec::new(), Compression::best());
-    serde_json::to_writer(&mut packed, &kept)?;
-    fs::write(out.join("builtin_rules.json.zlib"), packed.finish()?)?;
+    let hashes: Vec<u8> = texts.iter().flat_map(|(_, text)| Sha256::digest(text.as_bytes())).collect();
+    fs::write(out.join("builtin_hashes"), hashes)?;
+    // Packed: the size of the Lambda is time to start it. Apart: a start needs neither what only findings show nor the conditions of
+    // rules that no record meets.
+    let library = Library { fields: packer.fields.iter().map(String::as_str).collect(), kept };
+    fs::write(out.join("builtin_rules.zlib"), zlib(&postcard::to_allocvec(&library).map_err(io::Error::other)?)?)?;
+    fs::write(out.join("builtin_detections.zlib"), zlib(&packer.detections)?)?;
+    fs::write(out.join("builtin_words.zlib"), zlib(&packer.words)?)?;
     println!("cargo::rerun-if-changed=data/operations.csv");
     let catalogue = fs::read_to_string(manifest.join("data/operations.csv"))?;
     let operations = operations(&catalogue).map_err(io::Error::other)?;
-    fs::write(out.join("operations.json"), serde_json::to_vec(&operations)?)
+    fs::write(out.join("operations"), postcard::to_allocvec(&operations).map_err(io::Error::other)?)?;
+    println!("cargo::rerun-if-changed=data/lists.yml");
+    let lists = lists(&fs::read_to_string(manifest.join("data/lists.yml"))?).map_err(io::Error::other)?;
+    fs::write(out.join("lists"), postcard::to_allocvec(&lists).map_err(io::Error::other)?)
+}
+
+/// The built-in lists by their names. That nothing is wrong with them is seen by a test, which reads them as a user's.
+fn lists(yaml: &str) -> Result<BTreeMap<String, Vec<String>>, yaml_serde::Error> {
+    yaml_serde::from_str(yaml)
+}
+
+fn zlib(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut packed = ZlibEncoder::new(Vec::new(), Compression::best());
+    packed.write_all(bytes)?;
+    packed.finish()
 }
 
 /// A file that holds one rule and nothing else. What is wrong with any other is told when it is loaded, and by a test.
-fn pack(text: &str) -> Option<Packed> {
+fn pack(text: &str, packer: &mut Packer) -> Option<Packed> {
     let collection = parse_sigma_yaml(text).ok()?;
     let alone = collection.errors.is_empty() && collection.correlations.is_empty() && collection.filters.is_empty();
     match collection.rules.as_slice() {
-        [rule] if alone => Packed::of(rule),
+        [rule] if alone => packer.pack(rule),
         _ => None,
     }
 }
 
-/// `{source: {name: {"class": ..., "required": [...], "page": ...}}}` of a catalogue that `src/catalogue.rs` explains. A row that is not in
+/// What is read of an operation: its class, counted in the order of [`CLASSES`], the members that it requires, and its page.
+type Operation<'c> = (usize, Vec<&'c str>, &'c str);
+
+const CLASSES: [&str; 5] = ["read", "invoke", "write", "tag", "credential"];
+
+/// Operations by source and name, of a catalogue that `src/catalogue.rs` explains. A row that is not in
 /// order, or has no class, stops the build: so none is there twice, and none is unclassified.
-fn operations(csv: &str) -> Result<BTreeMap<&str, BTreeMap<&str, Value>>, String> {
-    let mut operations: BTreeMap<&str, BTreeMap<&str, Value>> = BTreeMap::new();
+fn operations(csv: &str) -> Result<BTreeMap<&str, BTreeMap<&str, Operation<'_>>>, String> {
+    let mut operations: BTreeMap<&str, BTreeMap<&str, Operation<'_>>> = BTreeMap::new();
     let mut before = ("", "");
     for (number, row) in csv.lines().enumerate().skip(1) {
         let wrong = |what: &str| format!("data/operations.csv, line {}: {what}", number + 1);
@@ -73,11 +105,10 @@ fn operations(csv: &str) -> Result<BTreeMap<&str, BTreeMap<&str, Value>>, String
         if before >= (*source, *name) {
             return Err(wrong("rows stand in the order of event source and event name, each once"));
         }
-        if !["read", "invoke", "write", "tag", "credential"].contains(class) {
+        let Some(class) = CLASSES.iter().position(|known| known == class) else {
             return Err(wrong("its class is read, invoke, write, tag or credential"));
-        }
-        let required: Vec<&str> = required.split_whitespace().collect();
-        let operation = json!({"class": class, "required": required, "page": page});
+        };
+        let operation = (class, required.split_whitespace().collect(), *page);
         operations.entry(source).or_default().insert(name, operation);
         before = (*source, *name);
     }

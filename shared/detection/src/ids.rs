@@ -15,7 +15,11 @@ pub(crate) fn fingerprint(part: &[u8]) -> [u8; 16] {
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::with_capacity(2 * bytes.len());
+    for digit in bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]) {
+        text.extend(char::from_digit(digit.into(), 16));
+    }
+    text
 }
 
 fn hash<P: AsRef<[u8]>>(parts: impl IntoIterator<Item = P>) -> [u8; 32] {
@@ -36,6 +40,12 @@ fn first_16(hash: &[u8; 32]) -> [u8; 16] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_byte_has_two_digits() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        assert_eq!(hex(&bytes), bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    }
 
     #[test]
     fn parts_do_not_run_together() {

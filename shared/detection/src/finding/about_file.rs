@@ -10,7 +10,7 @@ use super::{Details, Finding, Log};
 use crate::{
     ids,
     record::Outcome,
-    rules::{About, Stage},
+    rules::{self, About, Stage},
 };
 
 /// What can be wrong with a file.
@@ -131,19 +131,20 @@ pub fn about_file(
     region: Option<String>,
 ) -> Finding {
     let words = kind.words();
+    let said = rules::Words {
+        description: words.description.to_owned(),
+        respond: words.respond.iter().map(|step| (*step).to_owned()).collect(),
+        ..rules::Words::default()
+    };
     let about = About {
         id: words.id.to_owned(),
         title: words.title.to_owned(),
-        description: words.description.to_owned(),
         level: words.level,
         family: Some("being-watched".to_owned()),
-        tags: Vec::new(),
-        references: Vec::new(),
-        false_positives: Vec::new(),
-        respond: words.respond.iter().map(|step| (*step).to_owned()).collect(),
-        version: None,
         asks_outcome: false,
         stage: Stage::Live,
+        version: None,
+        words: said.into(),
     };
     let bucket = log.bucket.as_deref().unwrap_or_default();
     Finding {

@@ -93,7 +93,7 @@ impl ChatNotice {
                 "textType": "client-markdown",
                 "title": harmless(&subject(worst, count)),
                 "description": description,
-                "nextSteps": worst.about.respond.iter().map(|step| text::neutral(step, 500)).collect::<Vec<_>>(),
+                "nextSteps": worst.about.words().respond.iter().map(|step| text::neutral(step, 500)).collect::<Vec<_>>(),
                 "keywords": [worst.severity_name(), worst.family(), worst.outcome.as_str()],
             },
             "metadata": {"threadId": worst.correlation_id, "summary": text::neutral(&worst.about.title, 200)},
@@ -146,8 +146,9 @@ fn tell(finding: &Finding, body: &mut String) {
         body.push_str(&format!("{name:<15} {value}\n"));
     };
     line("Finding", &format!("[{}] {}", finding.severity_name().to_uppercase(), safe(&finding.title())));
-    if !finding.about.description.is_empty() {
-        let why: Vec<&str> = finding.about.description.split_whitespace().collect();
+    let description = &finding.about.words().description;
+    if !description.is_empty() {
+        let why: Vec<&str> = description.split_whitespace().collect();
         line("Why it matters", &text::neutral(&format!("{}{}", only_tried(finding), why.join(" ")), 700));
     }
     match &finding.details {
@@ -204,10 +205,10 @@ fn tell(finding: &Finding, body: &mut String) {
         }
     };
     line("How sure", &safe(&sure));
-    for (at, cause) in finding.about.false_positives.iter().enumerate() {
+    for (at, cause) in finding.about.words().false_positives.iter().enumerate() {
         line(if at == 0 { "May be harmless" } else { "" }, &safe(cause));
     }
-    for (at, step) in finding.about.respond.iter().enumerate() {
+    for (at, step) in finding.about.words().respond.iter().enumerate() {
         let step = text::neutral(&filled_in(step, finding), 2_000);
         line(if at == 0 { "What to do" } else { "" }, &format!("{}. {step}", at + 1));
     }

@@ -263,7 +263,7 @@ impl Finding {
     /// Pages to read: AWS's about the operation, then those that the rule names.
     pub fn pages(&self) -> impl Iterator<Item = &str> {
         let documentation = self.matched().and_then(|matched| matched.documentation.as_deref());
-        let named = self.about.references.iter().map(String::as_str);
+        let named = self.about.words().references.iter().map(String::as_str);
         documentation.into_iter().chain(named.filter(move |page| Some(*page) != documentation))
     }
 

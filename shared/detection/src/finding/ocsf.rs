@@ -171,7 +171,7 @@ impl Finding {
         let mut info = json!({
             "uid": self.id,
             "title": self.title(),
-            "desc": self.about.description,
+            "desc": self.about.words().description,
             "analytic": analytic(&self.about),
             "types": [self.family()],
             "data_sources": ["AWS CloudTrail"],
@@ -180,7 +180,7 @@ impl Finding {
         if let Some(link) = self.console_link() {
             members.insert("src_url".to_owned(), json!(link));
         }
-        let attacks: Vec<Value> = self.about.tags.iter().filter_map(|tag| attack(tag)).collect();
+        let attacks: Vec<Value> = self.about.words().tags.iter().filter_map(|tag| attack(tag)).collect();
         if !attacks.is_empty() {
             members.insert("attacks".to_owned(), json!(attacks));
         }
@@ -207,7 +207,7 @@ impl Finding {
     /// What to do, and what to read about it: AWS's page about the operation first.
     fn remediation(&self) -> Option<Value> {
         let references: Vec<&str> = self.pages().collect();
-        let steps = self.about.respond.iter().enumerate().map(|(at, step)| format!("{}. {step}", at + 1));
+        let steps = self.about.words().respond.iter().enumerate().map(|(at, step)| format!("{}. {step}", at + 1));
         let steps: Vec<String> = steps.collect();
         if steps.is_empty() && references.is_empty() {
             return None;
@@ -239,7 +239,7 @@ impl Finding {
             "rule_set": self.rule_set,
             "log": log,
             "fields_not_visible": [],
-            "benign_causes": self.about.false_positives,
+            "benign_causes": self.about.words().false_positives,
         });
         if let (Details::Records(matched), Value::Object(members)) = (&self.details, &mut unmapped) {
             members.insert("fields_not_visible".to_owned(), json!(matched.not_visible.keys().collect::<Vec<_>>()));

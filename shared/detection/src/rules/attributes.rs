@@ -2,7 +2,7 @@
 
 use std::str::FromStr as _;
 
-use rsigma_parser::{Level, SigmaRule};
+use rsigma_parser::Level;
 use yaml_serde::Value;
 
 use super::{Stage, WhenHidden, check::Fault};
@@ -36,10 +36,10 @@ pub(super) struct Attributes {
 }
 
 impl Attributes {
-    pub(super) fn of(rule: &SigmaRule) -> Result<Self, Fault> {
+    pub(super) fn of<'a>(given: impl IntoIterator<Item = (&'a String, &'a Value)>) -> Result<Self, Fault> {
         let mut attributes = Self::default();
         // Sorted, because the parser keeps them in a map: messages must not change from run to run.
-        let mut given: Vec<_> = rule.custom_attributes.iter().collect();
+        let mut given: Vec<_> = given.into_iter().collect();
         given.sort_by_key(|(name, _)| name.as_str());
         for (name, value) in given {
             match name.as_str() {

@@ -153,19 +153,3 @@ pub(super) fn account_ids_without_quotes(detection: &Detection, found: &mut Vec<
         _ => {}
     }
 }
-
-/// The fields that a detection reads, those that `fieldref` names included.
-pub(super) fn fields_of(detection: &Detection, fields: &mut Vec<String>) {
-    match detection {
-        Detection::AllOf(items) => {
-            for item in items {
-                fields.extend(item.field.name.clone().filter(|name| !name.is_empty()));
-                if item.field.has_modifier(Modifier::FieldRef) {
-                    fields.extend(item.values.iter().map(ToString::to_string));
-                }
-            }
-        }
-        Detection::AnyOf(parts) | Detection::And(parts) => parts.iter().for_each(|part| fields_of(part, fields)),
-        _ => {}
-    }
-}

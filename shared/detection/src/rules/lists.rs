@@ -15,14 +15,18 @@ use super::{
 };
 use crate::record::model_name;
 
-/// `data/lists.yml`: every list that a built-in rule names, so that none of them is ever missing.
-const BUILTIN: &str = include_str!("../../data/lists.yml");
+/// `data/lists.yml`, as `build.rs` read it: every list that a built-in rule names, so that none of them is ever missing.
+const BUILTIN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/lists"));
 /// What an entry begins with in which `*` and `?` are wildcards.
 const PATTERN: &str = "pattern:";
 /// Values that the placeholders of one value may become.
 const MOST_VALUES: usize = 10_000;
 /// Bytes of text that they may have together.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
+
+/// Entries of a short list, and their bytes together. A test fills every list up to here and compiles every built-in rule.
+const SHORT: usize = 100;
+const SHORT_BYTES: usize = 10_000;
 
 /// Every list that there is, by its name in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +47,7 @@ impl Lists {
     #[must_use]
     pub fn builtin() -> Self {
         // A test reads the file. Without it every rule that names a list would be refused: loud, not silent.
-        Self { by_name: parse(BUILTIN).unwrap_or_default(), kept: BTreeMap::new() }
+        Self { by_name: postcard::from_bytes(BUILTIN).unwrap_or_default(), kept: BTreeMap::new() }
     }
 
     /// Those of a file alone.
@@ -83,6 +87,13 @@ impl Lists {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&[String]> {
         self.by_name.get(&name.to_lowercase()).map(Vec::as_slice)
+    }
+
+    /// Whether a list is there, and so short that it takes no built-in rule beyond what is allowed.
+    pub(super) fn is_short(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|entries| {
+            entries.len() <= SHORT && entries.iter().map(String::len).sum::<usize>() <= SHORT_BYTES
+        })
     }
 
     /// Every list, by its name in lower case, sorted.
@@ -340,5 +351,17 @@ fn joined(text: &SigmaString, entry: &SigmaString) -> SigmaString {
     SigmaString {
         parts: text.parts.iter().chain(&entry.parts).cloned().collect(),
         original: format!("{}{}", text.original, entry.original),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_lists_are_right_and_those_of_the_file() {
+        let read = parse(include_str!("../../data/lists.yml")).unwrap();
+        assert!(read.contains_key("own_resources"));
+        assert_eq!(Lists::builtin().by_name, read);
     }
 }

@@ -1,28 +1,26 @@
 //! From the text of rule files to a rule set. Strict: a file that cannot be honoured exactly is left out alone, with place
 //! and remedy.
 
-use std::{
-    collections::{HashMap, HashSet},
-    fmt,
-    sync::Arc,
-};
+use std::{collections::HashMap, fmt, sync::Arc};
 
-use rsigma_parser::{Level, SigmaRule, Status, parse_sigma_yaml};
+use rsigma_parser::{Detections, Level, SigmaRule, Status, parse_sigma_yaml};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    About, Loaded, Rule, RuleRef, RuleSet, UNKNOWN_OPERATION,
+    About, LazyWords, Loaded, Rule, RuleRef, RuleSet, UNKNOWN_OPERATION, Words,
     attributes::{self, Attributes},
     bounds,
     check::{self, Fault},
     engine::Engine,
     exceptions::{self, Exceptions, Known},
     index::Index,
+    lazy::Lazily,
     lists::{self, Lists},
     nearest::nearest,
+    needs::{self, Needs},
     one_lower,
     overrides::{self, Overrides},
-    packed::{Content, Kept},
+    packed::{Content, Kept, Library, Packed},
     unknown::unknown_operation,
 };
 use crate::{ids, operations::Operations};
@@ -90,99 +88,119 @@ impl fmt::Display for Warning {
     }
 }
 
-/// `rules/**/*.yml` of the repository, as `build.rs` read and packed them.
-const BUILTIN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_rules.json.zlib"));
-/// The first 24 digits of the hash of each of these files.
-const BUILTIN_HASHES: &str = include_str!(concat!(env!("OUT_DIR"), "/builtin_hashes"));
+/// `rules/**/*.yml` of the repository, as `build.rs` read and packed them: a [`Library`].
+const BUILTIN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_rules.zlib"));
+/// The hash of each of these files, one after another.
+const BUILTIN_HASHES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_hashes"));
 
-fn builtin() -> Vec<Kept> {
-    // The build wrote it. Without it no rule would be in force, and every test would fail.
-    let rules = fdeflate::decompress_to_vec(BUILTIN).unwrap_or_default();
-    serde_json::from_slice(&rules).unwrap_or_default()
-}
+/// SHA-256 of a file's text.
+type Hash = [u8; 32];
 
 /// Whether a text is word for word a built-in rule.
 pub(super) fn is_builtin(text: &str) -> bool {
-    hash_of(text).get(..24).is_some_and(|hash| BUILTIN_HASHES.lines().any(|known| known == hash))
+    hashes_of_builtin().contains(&hash_of(text))
 }
 
-fn hash_of(text: &str) -> String {
-    ids::hex(&Sha256::digest(text.as_bytes()))
+fn hashes_of_builtin() -> &'static [Hash] {
+    BUILTIN_HASHES.as_chunks().0
+}
+
+fn hash_of(text: &str) -> Hash {
+    Sha256::digest(text.as_bytes()).into()
 }
 
 /// A file on its way into the rule set, read or not.
 struct Arriving {
     file: RuleFile,
-    hash: String,
+    hash: Hash,
     /// What the build has read of it already.
-    sigma: Option<SigmaRule>,
+    packed: Option<Box<Packed>>,
 }
 
 impl From<RuleFile> for Arriving {
     fn from(file: RuleFile) -> Self {
-        Self { hash: hash_of(&file.text), file, sigma: None }
+        Self { hash: hash_of(&file.text), file, packed: None }
     }
 }
 
-impl From<Kept> for Arriving {
-    fn from(Kept { path, hash, content }: Kept) -> Self {
-        let (text, sigma) = match content {
-            Content::Rule(packed) => (String::new(), packed.unpack()),
-            Content::Text(text) => (text, None),
+impl From<(Kept<'_>, &Hash)> for Arriving {
+    fn from((Kept { path, content }, hash): (Kept<'_>, &Hash)) -> Self {
+        let (text, packed) = match content {
+            Content::Rule(packed) => (String::new(), Some(packed)),
+            Content::Text(text) => (text.to_owned(), None),
         };
-        Self { file: RuleFile { path, text, origin: Origin::BuiltIn }, hash, sigma }
+        let file = RuleFile { path: path.to_owned(), text, origin: Origin::BuiltIn };
+        Self { file, hash: *hash, packed }
     }
 }
 
 /// The built-in rules and others.
 pub(super) fn load_beside_builtin(more: impl IntoIterator<Item = RuleFile>, lists: Lists) -> Loaded {
-    let builtin = builtin();
-    let hashes: HashSet<String> = builtin.iter().map(|kept| kept.hash.clone()).collect();
+    // The build wrote them. Without them no rule would be in force, and every test would fail.
+    let unpacked = fdeflate::decompress_to_vec(BUILTIN).unwrap_or_default();
+    let Library { fields, kept } = postcard::from_bytes(&unpacked).unwrap_or_default();
     // Our own folder is a folder like any other; its rules are not taken twice.
-    let more = more.into_iter().map(Arriving::from).filter(|arriving| !hashes.contains(&arriving.hash));
-    load_all(builtin.into_iter().map(Arriving::from).chain(more), lists)
+    let more = more.into_iter().map(Arriving::from).filter(|arriving| !hashes_of_builtin().contains(&arriving.hash));
+    load_all(kept.into_iter().zip(hashes_of_builtin()).map(Arriving::from).chain(more), &fields, lists)
 }
 
 /// Only these.
 pub(super) fn load(files: impl IntoIterator<Item = RuleFile>, lists: Lists) -> Loaded {
-    load_all(files.into_iter().map(Arriving::from), lists)
+    load_all(files.into_iter().map(Arriving::from), &[], lists)
 }
 
-fn load_all(arriving: impl Iterator<Item = Arriving>, mut lists: Lists) -> Loaded {
+/// `fields`: those of the packed rules.
+fn load_all(arriving: impl Iterator<Item = Arriving>, fields: &[&str], mut lists: Lists) -> Loaded {
     let (mut refused, mut warnings) = (Vec::new(), Vec::new());
     // Lists first: what a rule means depends on them.
-    let (listing, arriving): (Vec<Arriving>, Vec<Arriving>) = arriving.partition(|arriving| arriving.file.is_lists());
+    let (listing, arriving): (Vec<_>, Vec<_>) =
+        arriving.partition(|arriving| arriving.packed.is_none() && arriving.file.is_lists());
     refused.extend(listing.iter().filter_map(|arriving| lists.replace(&arriving.file).err()));
     let (mut rules, mut engine, mut index): (Vec<Rule>, _, _) = (Vec::new(), Engine::new(&lists), Index::default());
     let (mut ids, mut version) = (HashMap::new(), Sha256::new());
     let (mut of_exceptions, mut of_overrides) = (Vec::new(), Vec::new());
-    for Arriving { file, hash, sigma } in arriving {
-        if file.is_overrides() {
-            of_overrides.push((file, hash));
-            continue;
-        }
-        if file.is_exception() {
-            of_exceptions.push((file, hash));
-            continue;
-        }
-        match read(&file, sigma, &lists, &mut warnings) {
+    engine.add_fields(fields);
+    let words = Arc::new(Lazily::words());
+    for Arriving { file, hash, packed } in arriving {
+        let read = match packed {
+            Some(packed) => built_in(&file, *packed, fields, (&engine, &words), &lists, &mut warnings),
+            None if file.is_overrides() => {
+                of_overrides.push((file, hash));
+                continue;
+            }
+            None if file.is_exception() => {
+                of_exceptions.push((file, hash));
+                continue;
+            }
+            None => read(&file, &lists, &mut warnings),
+        };
+        match read {
             Ok((rule, _)) if ids.contains_key(&rule.about.id) => {
                 let other = ids.get(&rule.about.id).map(String::as_str).unwrap_or_default();
                 let remedy = "give each rule an id of its own";
                 let fault = Fault::new("id:", format!("{other} has the same id"), remedy);
                 refused.push(fault.at(&file.path, &file.text));
             }
-            Ok((rule, sigma)) => {
-                if let Err(fault) = engine.add(&sigma) {
-                    refused.push(fault.at(&file.path, &file.text));
-                    continue;
-                }
+            Ok((rule, asked)) => {
+                let needs = match asked {
+                    Asked::Later(needs, at) => {
+                        engine.add_packed(at);
+                        needs
+                    }
+                    Asked::Now(detections) => {
+                        if let Err(fault) = engine.add(&detections) {
+                            refused.push(fault.at(&file.path, &file.text));
+                            continue;
+                        }
+                        Needs::of(&detections)
+                    }
+                };
                 if rule.waits_for.is_none() {
-                    index.add(rules.len(), &sigma.detection);
+                    index.add(rules.len(), needs);
                 }
                 ids.insert(rule.about.id.clone(), rule.path.clone());
                 rules.push(rule);
-                version.update(hash.as_bytes());
+                version.update(ids::hex(&hash));
             }
             Err(fault) => refused.push(fault.at(&file.path, &file.text)),
         }
@@ -196,12 +214,13 @@ fn load_all(arriving: impl Iterator<Item = Arriving>, mut lists: Lists) -> Loade
     }
     // They name rules, which may stand in files after them.
     let unknown = unknown_operation();
-    let (by_id, named) = names(&rules);
+    let nobody_names = of_exceptions.is_empty() && of_overrides.is_empty();
+    let (by_id, named) = if nobody_names { Default::default() } else { names(&rules) };
     let told = rules.iter().enumerate().filter(|(_, rule)| rule.always_told).map(|(at, _)| RuleRef::At(at));
     let mut exceptions = Exceptions::from_all_but(told.collect());
     for (file, hash) in of_exceptions {
         match exceptions.add(&file, &Known { rules: &named, lists: &lists }, &mut engine, &mut warnings) {
-            Ok(()) => version.update(hash.as_bytes()),
+            Ok(()) => version.update(ids::hex(&hash)),
             Err(wrong) => refused.push(wrong),
         }
     }
@@ -212,7 +231,7 @@ fn load_all(arriving: impl Iterator<Item = Arriving>, mut lists: Lists) -> Loade
             RuleRef::At(position) => rules.get(position),
         };
         if overrides.add(&file, &by_id, rule) {
-            version.update(hash.as_bytes());
+            version.update(ids::hex(&hash));
         }
     }
     let Overrides { all: overrides, refused: wrong, partly } = overrides;
@@ -240,99 +259,163 @@ fn names(rules: &[Rule]) -> (HashMap<String, RuleRef>, HashMap<String, Vec<RuleR
     (by_id, named)
 }
 
-fn read(
+/// How a rule's condition comes to the engine.
+enum Asked {
+    /// It is compiled at once, so that what is wrong with it is told.
+    Now(Detections),
+    /// It was checked when it was built in, and is compiled when a record meets it. Until then what it needs is enough, and the
+    /// place where it is packed.
+    Later(Needs, usize),
+}
+
+/// A rule that the build has read.
+fn built_in(
     file: &RuleFile,
-    sigma: Option<SigmaRule>,
+    mut packed: Packed,
+    fields: &[&str],
+    (engine, words): (&Engine, &Arc<Lazily>),
     lists: &Lists,
     warnings: &mut Vec<Warning>,
-) -> Result<(Rule, SigmaRule), Fault> {
+) -> Result<(Rule, Asked), Fault> {
+    let given = packed.attributes();
+    let attributes = Attributes::of(given.iter().map(|(name, value)| (name, value)))?;
+    let waits_for = waits_for(&attributes.requires_lists, lists)?;
+    // With lists of some length it may become too large.
+    let asked = if packed.lists.iter().all(|name| lists.is_short(name)) {
+        Asked::Later(packed.needs, packed.detections)
+    } else {
+        let mut detections = engine.unpacked(packed.detections).ok_or_else(|| {
+            Fault::new("", "it was packed by another version of the parser", "build bedrock-audit anew")
+        })?;
+        expand(&mut detections, lists)?;
+        Asked::Now(detections)
+    };
+    let head = Head {
+        id: packed.id,
+        title: packed.title,
+        name: packed.name,
+        level: packed.level,
+        version: packed.version,
+        fields: packed.fields.iter().filter_map(|at| fields.get(*at)).map(|field| (*field).to_owned()).collect(),
+        waits_for,
+        words: LazyWords::packed(Arc::clone(words), packed.words),
+    };
+    Ok((rule(file, head, attributes, warnings), asked))
+}
+
+/// A rule as it is written.
+fn read(file: &RuleFile, lists: &Lists, warnings: &mut Vec<Warning>) -> Result<(Rule, Asked), Fault> {
     if file.text.len() as u64 > MAX_FILE_BYTES {
         return Err(Fault::new("", "it is larger than 1 MiB", "split it"));
     }
-    let mut sigma = sigma.map_or_else(|| parse(&file.text), Ok)?;
+    let mut sigma = parse(&file.text)?;
     check::check(&sigma)?;
-    lists::expand(&mut sigma.detection, lists)?;
-    bounds::check_size(&sigma.detection)?;
-    let attributes = Attributes::of(&sigma)?;
-    let waits_for = waits_for(attributes.requires_lists, lists)?;
+    expand(&mut sigma.detection, lists)?;
+    let mut attributes = Attributes::of(&sigma.custom_attributes)?;
+    let waits_for = waits_for(&attributes.requires_lists, lists)?;
 
-    let mut warn = |near: &str, text: String| {
-        let (line, column) = check::place_of(near, &file.text).unzip();
-        warnings.push(Warning { path: file.path.clone(), line, column, text });
-    };
-    let mut fields = Vec::new();
     let mut bare_accounts = Vec::new();
     for detection in sigma.detection.named.values() {
-        check::fields_of(detection, &mut fields);
         check::account_ids_without_quotes(detection, &mut bare_accounts);
     }
-    fields.sort();
-    fields.dedup();
     bare_accounts.sort();
     for account in bare_accounts {
-        warn(&account, format!("{account} is read as a number; write account ids in quotes"));
+        warn(file, warnings, &account, format!("{account} is read as a number; write account ids in quotes"));
     }
     if sigma.level.is_none() {
-        warn("", "it has no level; medium is assumed".to_owned());
+        warn(file, warnings, "", "it has no level; medium is assumed".to_owned());
     }
     if sigma.status == Some(Status::Deprecated) {
-        warn("status:", "its status is `deprecated`; it is still in force".to_owned());
+        warn(file, warnings, "status:", "its status is `deprecated`; it is still in force".to_owned());
     }
     if sigma.id.is_none() {
-        warn("", "it has no id; one is computed from its title".to_owned());
+        warn(file, warnings, "", "it has no id; one is computed from its title".to_owned());
     }
+    let respond = std::mem::take(&mut attributes.respond);
+    let words = Words { respond, ..Words::of(&sigma) };
+    let head = Head {
+        id: sigma.id.unwrap_or_else(|| ids::uuid(["rule", &sigma.title])),
+        title: sigma.title,
+        name: sigma.name,
+        level: sigma.level.unwrap_or(Level::Medium),
+        version: sigma.modified.or(sigma.date),
+        fields: needs::fields_of(&sigma.detection),
+        waits_for,
+        words: words.into(),
+    };
+    Ok((rule(file, head, attributes, warnings), Asked::Now(sigma.detection)))
+}
+
+/// Puts the entries of lists into the places of their names, and looks at what comes of it.
+fn expand(detections: &mut Detections, lists: &Lists) -> Result<(), Fault> {
+    lists::expand(detections, lists)?;
+    bounds::check_size(detections)
+}
+
+/// What is said of a rule beside its condition and our own attributes.
+struct Head {
+    id: String,
+    title: String,
+    name: Option<String>,
+    level: Level,
+    version: Option<String>,
+    fields: Vec<String>,
+    waits_for: Option<String>,
+    words: LazyWords,
+}
+
+fn rule(file: &RuleFile, head: Head, attributes: Attributes, warnings: &mut Vec<Warning>) -> Rule {
     for name in attributes.unknown {
         let meant =
             nearest(&name, attributes::NAMES).map_or(String::new(), |meant| format!("; did you mean `{meant}`?"));
-        warn(&format!("{name}:"), format!("the attribute `{name}` means nothing here and is ignored{meant}"));
+        let text = format!("the attribute `{name}` means nothing here and is ignored{meant}");
+        warn(file, warnings, &format!("{name}:"), text);
     }
-
-    let level = sigma.level.unwrap_or(Level::Medium);
     // A rule from outside keeps its level; so does one that looks at the outcome itself.
-    let asks_outcome = fields.iter().any(|field| {
+    let asks_outcome = head.fields.iter().any(|field| {
         ["errorCode", "derived.outcome"].contains(&field.as_str()) || field.starts_with("responseElements.statusCode")
     });
-    let looks_at_outcome = asks_outcome || fields.iter().any(|field| field == "errorMessage");
+    let looks_at_outcome = asks_outcome || head.fields.iter().any(|field| field == "errorMessage");
     let keeps_level = file.origin == Origin::Outside || looks_at_outcome;
-    let unsuccessful = if keeps_level { level } else { one_lower(level) };
-    let rule = Rule {
+    let unsuccessful = if keeps_level { head.level } else { one_lower(head.level) };
+    Rule {
         about: Arc::new(About {
-            id: sigma.id.clone().unwrap_or_else(|| ids::uuid(["rule", &sigma.title])),
-            title: sigma.title.clone(),
-            description: sigma.description.as_deref().unwrap_or_default().trim().to_owned(),
-            level,
+            id: head.id,
+            title: head.title,
+            level: head.level,
             family: attributes.family,
-            tags: sigma.tags.clone(),
-            references: sigma.references.clone(),
-            false_positives: sigma.falsepositives.clone(),
-            respond: attributes.respond,
             stage: attributes.stage,
-            version: sigma.modified.clone().or_else(|| sigma.date.clone()),
+            version: head.version,
             asks_outcome,
+            words: head.words,
         }),
         origin: file.origin,
         path: file.path.clone(),
-        name: sigma.name.clone(),
-        fields,
+        name: head.name,
+        fields: head.fields,
         level_denied: attributes.level_denied.unwrap_or(unsuccessful),
         level_failed: attributes.level_failed.unwrap_or(unsuccessful),
         group_by: attributes.group_by,
         when_hidden: attributes.when_hidden,
         always_told: attributes.always_told,
-        waits_for,
-    };
-    Ok((rule, sigma))
+        waits_for: head.waits_for,
+    }
+}
+
+fn warn(file: &RuleFile, warnings: &mut Vec<Warning>, near: &str, text: String) {
+    let (line, column) = check::place_of(near, &file.text).unzip();
+    warnings.push(Warning { path: file.path.clone(), line, column, text });
 }
 
 /// The first of the lists that a rule requires that is empty.
-fn waits_for(required: Vec<String>, lists: &Lists) -> Result<Option<String>, Fault> {
+fn waits_for(required: &[String], lists: &Lists) -> Result<Option<String>, Fault> {
     for name in required {
-        match lists.get(&name) {
+        match lists.get(name) {
             None => {
                 let problem = format!("it requires the list `{name}`, which is not there");
                 return Err(Fault::new("requires_list", problem, format!("put `{name}:` into your lists")));
             }
-            Some([]) => return Ok(Some(name)),
+            Some([]) => return Ok(Some(name.clone())),
             Some(_) => {}
         }
     }
@@ -407,3 +490,6 @@ fn quoted(error: &str) -> Option<&str> {
     let (_, rest) = error.split_once(['\'', '`', '"'])?;
     rest.split_once(['\'', '`', '"']).map(|(text, _)| text)
 }
+
+#[cfg(test)]
+mod tests;

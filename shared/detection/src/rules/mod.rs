@@ -5,14 +5,17 @@ mod bounds;
 mod check;
 mod engine;
 mod exceptions;
+mod fold;
 mod folder;
 mod index;
+mod lazy;
 #[cfg(feature = "lint")]
 pub mod lint;
 mod lists;
 mod literals;
 mod load;
 mod nearest;
+mod needs;
 mod overrides;
 mod packed;
 pub mod proof;
@@ -30,6 +33,7 @@ pub use index::Reach;
 pub use lists::Lists;
 pub use load::{Origin, RuleFile, Warning};
 pub use overrides::Override;
+pub use packed::Words;
 pub use rsigma_parser::Level;
 pub use shelf::Shelf;
 pub(crate) use term::Standing;
@@ -42,6 +46,7 @@ pub(crate) use engine::Memory;
 use engine::{Engine, Reading};
 use exceptions::Exceptions;
 use index::Index;
+pub(crate) use lazy::LazyWords;
 
 /// What is said of a rule in a finding: everything but how it matches.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,26 +55,25 @@ pub struct About {
     pub id: String,
     /// The Sigma title.
     pub title: String,
-    /// The Sigma description, or nothing.
-    pub description: String,
     /// The Sigma level; medium where the rule has none.
     pub level: Level,
     /// What the rule protects; nothing for a rule that does not say.
     pub family: Option<String>,
-    /// Sigma tags, ATT&CK and ATLAS among them.
-    pub tags: Vec<String>,
-    /// Where to read more.
-    pub references: Vec<String>,
-    /// Known benign causes.
-    pub false_positives: Vec<String>,
-    /// What a person does now, most urgent first.
-    pub respond: Vec<String>,
     /// Whether it is in force or only watched.
     pub stage: Stage,
     /// The day of the rule's last change (`modified`, else `date`), as written.
     pub version: Option<String>,
     /// Whether it asks what became of the call. What another says is what happens if the call succeeds.
     pub asks_outcome: bool,
+    pub(crate) words: LazyWords,
+}
+
+impl About {
+    /// What is said at length.
+    #[must_use]
+    pub fn words(&self) -> &Words {
+        self.words.get()
+    }
 }
 
 /// Whether a rule is in force.
@@ -92,7 +96,7 @@ pub enum RuleRef {
 }
 
 /// A rule that can be honoured exactly.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     /// What is said of it in findings.
     pub about: Arc<About>,

@@ -2,52 +2,90 @@
 //! most of what loading rules costs. Shared with `build.rs`, and so without a word of this library's own.
 
 #![cfg_attr(not(test), allow(dead_code, reason = "packing is the build's part, unpacking the library's"))]
-
-use std::collections::{BTreeMap, HashMap};
+#![allow(unreachable_pub, reason = "for the build nothing is public")]
 
 use rsigma_parser::{
-    ConditionExpr, Detection, DetectionItem, Detections, FieldSpec, Level, LogSource, SigmaRule, SigmaString,
+    ConditionExpr, Detection, DetectionItem, Detections, FieldSpec, Level, Modifier, SigmaRule, SigmaString,
     SigmaValue, Status,
 };
 use serde::{Deserialize, Serialize};
 use yaml_serde::Value;
 
+use super::needs::{Needs, fields_of};
+
+/// All files of `rules/`.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Library<'k> {
+    /// Every field that some rule reads.
+    #[serde(borrow)]
+    pub(crate) fields: Vec<&'k str>,
+    pub(crate) kept: Vec<Kept<'k>>,
+}
+
 /// A file of `rules/`.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Kept {
+pub(crate) struct Kept<'k> {
     /// Its path from the root of the repository.
-    pub(crate) path: String,
-    /// SHA-256 of its text, in hexadecimal.
-    pub(crate) hash: String,
-    pub(crate) content: Content,
+    pub(crate) path: &'k str,
+    pub(crate) content: Content<'k>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum Content {
+pub(crate) enum Content<'k> {
     Rule(Box<Packed>),
     /// Anything else stays as it is written. What is wrong with it is told where it is loaded.
-    Text(String),
+    Text(&'k str),
 }
 
-/// What is needed of a rule's syntax tree, which the parser itself can write but not read.
+/// A rule that can be honoured, as far as a rule set needs it before a record meets it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Packed {
-    title: String,
-    id: Option<String>,
-    name: Option<String>,
-    status: Option<Status>,
-    description: Option<String>,
-    references: Vec<String>,
-    falsepositives: Vec<String>,
-    date: Option<String>,
-    modified: Option<String>,
-    level: Option<Level>,
-    tags: Vec<String>,
-    custom: BTreeMap<String, Value>,
-    logsource: LogSource,
-    timeframe: Option<String>,
+    pub(crate) title: String,
+    pub(crate) id: String,
+    pub(crate) name: Option<String>,
+    /// The day of its last change.
+    pub(crate) version: Option<String>,
+    pub(crate) level: Level,
+    attributes: Vec<(String, Attribute)>,
+    /// Those that it reads, sorted, by their places in [`Library::fields`].
+    pub(crate) fields: Vec<usize>,
+    pub(crate) needs: Needs,
+    /// The lists that it names.
+    pub(crate) lists: Vec<String>,
+    /// Where its selections and conditions begin among those of all rules: see [`unpack`].
+    pub(crate) detections: usize,
+    /// Where its [`Words`] begin among those of all rules.
+    pub(crate) words: usize,
+}
+
+/// What only a finding says of its rule.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Words {
+    /// The Sigma description, or nothing.
+    pub description: String,
+    /// Sigma tags, ATT&CK and ATLAS among them.
+    pub tags: Vec<String>,
+    /// Where to read more.
+    pub references: Vec<String>,
+    /// Known benign causes.
+    pub false_positives: Vec<String>,
+    /// What a person does now, most urgent first.
+    pub respond: Vec<String>,
+}
+
+/// One of our own attributes. Of YAML's values those that an attribute has.
+#[derive(Debug, Serialize, Deserialize)]
+enum Attribute {
+    Bool(bool),
+    Text(String),
+    Texts(Vec<String>),
+}
+
+/// A rule's selections and conditions.
+#[derive(Debug, Serialize, Deserialize)]
+struct Selections {
     conditions: Vec<ConditionExpr>,
-    named: BTreeMap<String, Part>,
+    named: Vec<(String, Part)>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -73,59 +111,141 @@ enum Given {
     Null,
 }
 
-impl Packed {
-    /// Nothing for a rule that is written in a way that Sigma 2 does not define.
-    pub(crate) fn of(rule: &SigmaRule) -> Option<Self> {
-        let named = rule.detection.named.iter().map(|(name, detection)| Some((name.clone(), Part::of(detection)?)));
-        Some(Self {
+/// What rules have in common, or what is not needed of them at once.
+#[derive(Debug, Default)]
+pub(crate) struct Packer {
+    pub(crate) fields: Vec<String>,
+    pub(crate) detections: Vec<u8>,
+    pub(crate) words: Vec<u8>,
+}
+
+impl Packer {
+    /// Nothing for a rule about which there is anything to say when it is loaded.
+    pub(crate) fn pack(&mut self, rule: &SigmaRule) -> Option<Packed> {
+        let source = &rule.logsource;
+        let cloudtrail = source.product.as_deref() == Some("aws") && source.service.as_deref() == Some("cloudtrail");
+        let in_use = matches!(rule.status, None | Some(Status::Stable | Status::Test | Status::Experimental));
+        if !cloudtrail || source.category.is_some() || !in_use || rule.detection.timeframe.is_some() {
+            return None;
+        }
+        let (mut attributes, mut respond) = (Vec::new(), Vec::new());
+        for (name, value) in &rule.custom_attributes {
+            match (name.as_str(), Attribute::of(value)?) {
+                ("respond", Attribute::Texts(steps)) => respond = steps,
+                (_, attribute) => attributes.push((name.clone(), attribute)),
+            }
+        }
+        // Two builds of the same rules are to be the same.
+        attributes.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let mut named: Vec<(String, Part)> = Vec::new();
+        for (name, detection) in &rule.detection.named {
+            named.push((name.clone(), Part::of(detection)?));
+        }
+        named.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let mut lists = Vec::new();
+        rule.detection.named.values().for_each(|detection| lists_of(detection, &mut lists));
+        lists.sort();
+        lists.dedup();
+        let selections = Selections { conditions: rule.detection.conditions.clone(), named };
+        let packed = Packed {
             title: rule.title.clone(),
-            id: rule.id.clone(),
+            id: rule.id.clone()?,
             name: rule.name.clone(),
-            status: rule.status,
-            description: rule.description.clone(),
-            references: rule.references.clone(),
-            falsepositives: rule.falsepositives.clone(),
-            date: rule.date.clone(),
-            modified: rule.modified.clone(),
-            level: rule.level,
-            tags: rule.tags.clone(),
-            custom: rule.custom_attributes.clone().into_iter().collect(),
-            logsource: rule.logsource.clone(),
-            timeframe: rule.detection.timeframe.clone(),
-            conditions: rule.detection.conditions.clone(),
-            named: named.collect::<Option<_>>()?,
-        })
+            version: rule.modified.clone().or_else(|| rule.date.clone()),
+            level: rule.level?,
+            attributes,
+            fields: fields_of(&rule.detection).into_iter().map(|field| self.place_of(field)).collect(),
+            needs: Needs::of(&rule.detection),
+            lists,
+            detections: self.detections.len(),
+            words: self.words.len(),
+        };
+        self.detections.extend(postcard::to_allocvec(&selections).ok()?);
+        self.words.extend(postcard::to_allocvec(&Words { respond, ..Words::of(rule) }).ok()?);
+        Some(packed)
     }
 
-    /// The rule again; nothing if a modifier is not known, which only another version of the parser could bring about.
-    pub(crate) fn unpack(self) -> Option<SigmaRule> {
-        let named = self.named.into_iter().map(|(name, part)| Some((name, part.unpack()?)));
-        let named = named.collect::<Option<HashMap<_, _>>>()?;
-        let detection =
-            Detections { named, conditions: self.conditions, condition_strings: Vec::new(), timeframe: self.timeframe };
-        Some(SigmaRule {
-            title: self.title,
-            logsource: self.logsource,
-            detection,
-            sigma_version: None,
-            id: self.id,
-            name: self.name,
-            related: Vec::new(),
-            taxonomy: None,
-            status: self.status,
-            description: self.description,
-            license: None,
-            author: None,
-            references: self.references,
-            date: self.date,
-            modified: self.modified,
-            fields: Vec::new(),
-            falsepositives: self.falsepositives,
-            level: self.level,
-            tags: self.tags,
-            scope: Vec::new(),
-            custom_attributes: self.custom.into_iter().collect(),
+    fn place_of(&mut self, field: String) -> usize {
+        self.fields.iter().position(|known| *known == field).unwrap_or_else(|| {
+            self.fields.push(field);
+            self.fields.len() - 1
         })
+    }
+}
+
+impl Packed {
+    /// Its own attributes but `respond`, as YAML.
+    pub(crate) fn attributes(&mut self) -> Vec<(String, Value)> {
+        std::mem::take(&mut self.attributes).into_iter().map(|(name, value)| (name, value.into())).collect()
+    }
+}
+
+/// The selections and conditions of a rule again, which begin there; nothing if they do not, which only another version of the
+/// parser could bring about.
+pub(crate) fn unpack(packed: &[u8]) -> Option<Detections> {
+    let (selections, _): (Selections, _) = postcard::take_from_bytes(packed).ok()?;
+    let named = selections.named.into_iter().map(|(name, part)| Some((name, part.unpack()?)));
+    Some(Detections {
+        named: named.collect::<Option<_>>()?,
+        conditions: selections.conditions,
+        condition_strings: Vec::new(),
+        timeframe: None,
+    })
+}
+
+impl Words {
+    /// Those that Sigma has a place for.
+    pub(crate) fn of(rule: &SigmaRule) -> Self {
+        Self {
+            description: rule.description.as_deref().unwrap_or_default().trim().to_owned(),
+            tags: rule.tags.clone(),
+            references: rule.references.clone(),
+            false_positives: rule.falsepositives.clone(),
+            respond: Vec::new(),
+        }
+    }
+
+    /// Reads what begins there.
+    pub(crate) fn unpack(packed: &[u8]) -> Option<Self> {
+        postcard::take_from_bytes(packed).ok().map(|(words, _)| words)
+    }
+}
+
+impl Attribute {
+    fn of(value: &Value) -> Option<Self> {
+        Some(match value {
+            Value::Bool(value) => Self::Bool(*value),
+            Value::String(text) => Self::Text(text.clone()),
+            Value::Sequence(items) => Self::Texts(
+                items.iter().map(|item| item.as_str().map(|text| text.trim().to_owned())).collect::<Option<_>>()?,
+            ),
+            _ => return None,
+        })
+    }
+}
+
+impl From<Attribute> for Value {
+    fn from(attribute: Attribute) -> Self {
+        match attribute {
+            Attribute::Bool(value) => Self::Bool(value),
+            Attribute::Text(text) => Self::String(text),
+            Attribute::Texts(texts) => Self::Sequence(texts.into_iter().map(Self::String).collect()),
+        }
+    }
+}
+
+/// The lists that a rule names, in lower case. What is no placeholder, and only looks like one, is no list's name either.
+fn lists_of(detection: &Detection, lists: &mut Vec<String>) {
+    match detection {
+        Detection::AllOf(items) => {
+            for item in items.iter().filter(|item| item.field.has_modifier(Modifier::Expand)) {
+                for value in &item.values {
+                    lists.extend(value.to_string().to_lowercase().split('%').skip(1).step_by(2).map(str::to_owned));
+                }
+            }
+        }
+        Detection::AnyOf(parts) | Detection::And(parts) => parts.iter().for_each(|part| lists_of(part, lists)),
+        _ => {}
     }
 }
 
@@ -194,6 +314,8 @@ impl Given {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use rsigma_parser::parse_sigma_yaml;
 
     use super::*;
@@ -228,6 +350,8 @@ detection:
 falsepositives: [none]
 level: high
 family: guardrails
+always_told: true
+group_by: [a, b]
 respond: [first, second]
 ";
 
@@ -235,11 +359,24 @@ respond: [first, second]
     fn a_rule_comes_back_as_it_was() {
         let parsed = parse_sigma_yaml(RULE).unwrap();
         assert_eq!((parsed.errors.len(), parsed.rules.len()), (0, 1));
-        let mut rule = parsed.rules.into_iter().next().unwrap();
-        let packed = serde_json::to_string(&Packed::of(&rule).unwrap()).unwrap();
-        let unpacked = serde_json::from_str::<Packed>(&packed).unwrap().unpack().unwrap();
+        let rule = parsed.rules.into_iter().next().unwrap();
+        let mut packer = Packer { fields: vec!["h".to_owned()], detections: vec![7], words: vec![7] };
+        let packed = packer.pack(&rule).unwrap();
+        let bytes = postcard::to_allocvec(&packed).unwrap();
+        let mut packed: Packed = postcard::from_bytes(&bytes).unwrap();
+        let mut expected = rule.detection.clone();
         // Nobody asks for the condition's text once it is understood.
-        rule.detection.condition_strings.clear();
-        assert_eq!(unpacked, rule);
+        expected.condition_strings.clear();
+        assert_eq!(unpack(&packer.detections[packed.detections..]).unwrap(), expected);
+        let respond = ["first", "second"].map(str::to_owned).to_vec();
+        assert_eq!(Words::unpack(&packer.words[packed.words..]).unwrap(), Words { respond, ..Words::of(&rule) });
+        let mut attributes = rule.custom_attributes.clone();
+        attributes.remove("respond");
+        assert_eq!(packed.attributes().into_iter().collect::<HashMap<_, _>>(), attributes);
+        assert_eq!((packed.title.as_str(), packed.id.as_str()), ("Everything: a rule", rule.id.as_deref().unwrap()));
+        assert_eq!((packed.level, packed.version.as_deref()), (Level::High, Some("2026-11-23")));
+        assert_eq!(packed.lists, ["models"]);
+        let fields: Vec<&str> = packed.fields.iter().map(|at| packer.fields[*at].as_str()).collect();
+        assert_eq!(fields, ["a.b", "c", "d", "e", "eventName", "f", "g", "h", "i", "j"]);
     }
 }

@@ -5,31 +5,34 @@ use std::sync::Arc;
 
 use rsigma_parser::Level;
 
-use super::{About, Origin, Rule, Stage, WhenHidden};
+use super::{About, Origin, Rule, Stage, WhenHidden, Words};
 
 /// The id of the rule about operations that nobody knows.
 pub const UNKNOWN_OPERATION: &str = "ab0c6f0e-52f1-4b8e-9d0a-6a3e4f1c7d05";
 
 /// What is said of a call that nobody has looked at yet.
 pub(super) fn unknown_operation() -> Rule {
-    let about = About {
-        id: UNKNOWN_OPERATION.to_owned(),
-        title: "Bedrock operation that this version does not know".to_owned(),
+    let words = Words {
         description: "The call is recorded under an event source of Amazon Bedrock, and its name is not among the operations that \
                       this version of bedrock-audit knows. AWS adds about fifteen a month. No rule can have judged it."
             .to_owned(),
-        level: Level::Low,
-        family: Some("unknown-operations".to_owned()),
         tags: Vec::new(),
         references: vec!["https://docs.aws.amazon.com/bedrock/latest/APIReference/welcome.html".to_owned()],
         false_positives: vec!["AWS has published a new operation".to_owned()],
-        stage: Stage::Live,
         respond: vec![
             "Look up what the operation does, and whether its caller should be doing it.".to_owned(),
             "Update bedrock-audit, or write a rule for it.".to_owned(),
         ],
+    };
+    let about = About {
+        id: UNKNOWN_OPERATION.to_owned(),
+        title: "Bedrock operation that this version does not know".to_owned(),
+        level: Level::Low,
+        family: Some("unknown-operations".to_owned()),
+        stage: Stage::Live,
         version: None,
         asks_outcome: false,
+        words: words.into(),
     };
     Rule {
         about: Arc::new(about),

@@ -8,6 +8,7 @@ use regex::Regex;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::values::{Field, Scalar};
+use crate::rules::fold::{fold, lower};
 
 /// What a value is held against.
 #[derive(Debug)]
@@ -298,25 +299,6 @@ impl Piece {
                 wanted.iter().rev().all(|wanted| chars.next().is_some_and(|c| wanted.is_none_or(|wanted| wanted == c)))
             }
         }
-    }
-}
-
-/// Text with its case folded.
-pub(in crate::rules) fn lower(text: &str) -> Cow<'_, str> {
-    if text.is_ascii() {
-        let folded = text.bytes().any(|byte| byte.is_ascii_uppercase());
-        return if folded { Cow::Owned(text.to_ascii_lowercase()) } else { Cow::Borrowed(text) };
-    }
-    Cow::Owned(text.chars().map(fold).collect())
-}
-
-/// Character by character, so that text is folded alike whole and in pieces, and a `?` stays one character:
-/// `str::to_lowercase` writes a Greek sigma differently at the end of a word, and makes two characters of `İ`.
-fn fold(c: char) -> char {
-    let mut folded = c.to_lowercase();
-    match (folded.next(), folded.next()) {
-        (Some(one), None) => one,
-        _ => c,
     }
 }
 

@@ -9,7 +9,7 @@ use rsigma_parser::{
 
 use super::{
     comparison::{Comparison, Comparisons, Order, Pattern, Symbol, TimePart},
-    fields::Fields,
+    fields::Slots,
     tree::{All, Check, How, Item, Tree},
 };
 use crate::rules::check::Fault;
@@ -20,13 +20,13 @@ const REGEX_BYTES: [usize; 5] = [4 * 1024, 16 * 1024, 64 * 1024, 256 * 1024, 102
 /// Memory that all of them together may take.
 pub(super) const ALL_REGEX_BYTES: usize = 24 * 1024 * 1024;
 
-pub(super) fn compile(detections: &Detections, fields: &mut Fields) -> Result<Tree, Fault> {
+pub(super) fn compile(detections: &Detections, fields: &mut dyn Slots) -> Result<Tree, Fault> {
     // Several conditions are as many rules: it matches where any of them holds.
     let conditions = detections.conditions.iter().map(|condition| condition_tree(condition, detections, fields));
     Ok(Tree::Any(conditions.collect::<Result<_, _>>()?))
 }
 
-fn condition_tree(condition: &ConditionExpr, detections: &Detections, fields: &mut Fields) -> Result<Tree, Fault> {
+fn condition_tree(condition: &ConditionExpr, detections: &Detections, fields: &mut dyn Slots) -> Result<Tree, Fault> {
     let mut below = |parts: &[ConditionExpr]| -> Result<Vec<Tree>, Fault> {
         parts.iter().map(|part| condition_tree(part, detections, fields)).collect()
     };
@@ -57,7 +57,7 @@ fn condition_tree(condition: &ConditionExpr, detections: &Detections, fields: &m
     })
 }
 
-fn named(name: &str, detections: &Detections, fields: &mut Fields) -> Result<Tree, Fault> {
+fn named(name: &str, detections: &Detections, fields: &mut dyn Slots) -> Result<Tree, Fault> {
     let Some(detection) = detections.named.get(name) else {
         return Err(Fault::new(
             "condition:",
@@ -68,7 +68,7 @@ fn named(name: &str, detections: &Detections, fields: &mut Fields) -> Result<Tre
     Ok(Tree::Named(name.to_owned(), Box::new(detection_tree(name, detection, fields)?)))
 }
 
-fn detection_tree(name: &str, detection: &Detection, fields: &mut Fields) -> Result<Tree, Fault> {
+fn detection_tree(name: &str, detection: &Detection, fields: &mut dyn Slots) -> Result<Tree, Fault> {
     let mut below = |parts: &[Detection]| -> Result<Vec<Tree>, Fault> {
         parts.iter().map(|part| detection_tree(name, part, fields)).collect()
     };
@@ -94,7 +94,7 @@ fn detection_tree(name: &str, detection: &Detection, fields: &mut Fields) -> Res
     })
 }
 
-pub(super) fn item_tree(name: &str, item: &DetectionItem, fields: &mut Fields) -> Result<Tree, Fault> {
+pub(super) fn item_tree(name: &str, item: &DetectionItem, fields: &mut dyn Slots) -> Result<Tree, Fault> {
     let field = item.field.name.as_deref().filter(|field| !field.is_empty());
     let modifiers = Modifiers::of(name, item)?;
     if modifiers.all && item.values.len() < 2 {
@@ -249,7 +249,7 @@ impl Modifiers {
     }
 
     /// What these values of the rule ask of a field.
-    fn check(&self, values: &[SigmaValue], keyword: bool, fields: &mut Fields) -> Result<Check, Fault> {
+    fn check(&self, values: &[SigmaValue], keyword: bool, fields: &mut dyn Slots) -> Result<Check, Fault> {
         match self.kind {
             Kind::Exists => Ok(Check::Exists(self.one_boolean(values)?)),
             Kind::FieldRef => {
@@ -280,7 +280,7 @@ impl Modifiers {
     }
 
     /// What one value of the rule is compared as.
-    fn comparisons(&self, value: &SigmaValue, keyword: bool, fields: &mut Fields) -> Result<Vec<Comparison>, Fault> {
+    fn comparisons(&self, value: &SigmaValue, keyword: bool, fields: &mut dyn Slots) -> Result<Vec<Comparison>, Fault> {
         Ok(match self.kind {
             Kind::Regex => vec![Comparison::Regex(self.regex(value, fields.regex_room())?)],
             Kind::Cidr => {

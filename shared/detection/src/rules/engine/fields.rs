@@ -103,6 +103,49 @@ impl Children {
     }
 }
 
+/// What compiling asks of the fields.
+pub(super) trait Slots {
+    /// The slot of a field, which is a path of member names separated by dots.
+    fn slot(&mut self, field: &str) -> Slot;
+
+    /// What is left of the memory that all regular expressions may take.
+    fn regex_room(&mut self) -> &mut usize;
+}
+
+impl Slots for Fields {
+    fn slot(&mut self, field: &str) -> Slot {
+        self.add(field)
+    }
+
+    fn regex_room(&mut self) -> &mut usize {
+        &mut self.regex_room
+    }
+}
+
+/// Fields to which none is added any more, because records may have been read with them.
+pub(super) struct Settled<'f> {
+    fields: &'f Fields,
+    /// Built-in rules do not use up what rules from outside may take: what they take is known.
+    regex_room: usize,
+}
+
+impl<'f> Settled<'f> {
+    pub(super) fn of(fields: &'f Fields) -> Self {
+        Self { fields, regex_room: ALL_REGEX_BYTES }
+    }
+}
+
+impl Slots for Settled<'_> {
+    fn slot(&mut self, field: &str) -> Slot {
+        // A built-in rule brings all its fields with it, before any record is read.
+        self.fields.find(field).unwrap_or(Slot::MAX)
+    }
+
+    fn regex_room(&mut self) -> &mut usize {
+        &mut self.regex_room
+    }
+}
+
 impl Default for Fields {
     fn default() -> Self {
         let root = Node { slot: Slot::MAX, ..Node::default() };
@@ -111,8 +154,8 @@ impl Default for Fields {
 }
 
 impl Fields {
-    /// The slot of a field, which is a path of member names separated by dots.
-    pub(super) fn slot(&mut self, field: &str) -> Slot {
+    /// The slot of a field, which it gets now if it has none.
+    pub(super) fn add(&mut self, field: &str) -> Slot {
         if let Some(slot) = self.slots.get(field) {
             return *slot;
         }
@@ -122,7 +165,7 @@ impl Fields {
             self.nodes.push(Node { slot, is_read: true, ..Node::default() });
             self.slots.insert(field.to_owned(), slot);
             let members = derived.members().iter().map(|path| {
-                let slot = self.slot(path);
+                let slot = self.add(path);
                 Member { path, way: self.way(path), slot }
             });
             let members = members.collect();
@@ -157,11 +200,6 @@ impl Fields {
         let hideable = node.hideable || (above.is_none() && TREES.contains(&name));
         self.nodes.push(Node { slot: next, hideable, ..Node::default() });
         next
-    }
-
-    /// What is left of the memory that all regular expressions may take.
-    pub(super) fn regex_room(&mut self) -> &mut usize {
-        &mut self.regex_room
     }
 
     /// The nodes on the way to a field that has a slot.

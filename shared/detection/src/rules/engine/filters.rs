@@ -7,12 +7,12 @@ use rsigma_parser::Detections;
 
 use super::{
     Engine, Reading,
-    comparison::{Comparison, lower},
+    comparison::Comparison,
     fields::Slot,
     tree::{All, Check, Tree},
     values::Scalar,
 };
-use crate::rules::check::Fault;
+use crate::rules::{check::Fault, fold::lower};
 
 /// Fields that every record of a rule shares, or that only tell what kind of record it is: naming them names nobody.
 const NO_SCOPE: [&str; 10] = [

@@ -24,16 +24,24 @@ mod reading;
 mod tree;
 mod values;
 
-use rsigma_parser::{Detections, SigmaRule};
+use std::sync::OnceLock;
+
+use rsigma_parser::Detections;
 #[cfg(feature = "lint")]
 use serde_json::Value;
 
+pub(super) use self::reading::Reading;
 pub(crate) use self::values::Memory;
-use self::{comparison::Pattern, fields::Source, tree::Tree};
-pub(super) use self::{comparison::lower, reading::Reading};
+use self::{
+    comparison::Pattern,
+    fields::{Settled, Source},
+    tree::{All, Tree},
+};
 use super::{
     check::Fault,
+    lazy::Lazily,
     lists::{self, Lists},
+    packed,
 };
 use crate::{operations::Operations, record::Own};
 
@@ -50,9 +58,20 @@ pub struct Verdict {
 #[derive(Debug, Default)]
 pub(super) struct Engine {
     fields: fields::Fields,
-    rules: Vec<Judged>,
+    rules: Vec<Rule>,
     filters: Vec<Judged>,
     own: OwnLists,
+    /// What built-in rules are compiled of, and with.
+    packed: Lazily,
+    lists: Option<Lists>,
+}
+
+/// A rule at its position. A built-in one is compiled when the first record meets it: most never meet any.
+#[derive(Debug)]
+struct Rule {
+    judged: OnceLock<Judged>,
+    /// Where that begins of which it is compiled.
+    packed: usize,
 }
 
 /// A compiled rule or filter, and what must be read for it beside its fields.
@@ -94,14 +113,52 @@ impl Own for OwnLists {
 impl Engine {
     /// No rules yet, and these lists to say what is foreign.
     pub(super) fn new(lists: &Lists) -> Self {
-        Self { own: OwnLists::of(lists), ..Self::default() }
+        Self { own: OwnLists::of(lists), packed: Lazily::detections(), lists: Some(lists.clone()), ..Self::default() }
     }
 
     /// Adds a rule; its position is the number of rules before it.
-    pub(super) fn add(&mut self, rule: &SigmaRule) -> Result<(), Fault> {
-        let rule = self.compiled(&rule.detection)?;
-        self.rules.push(rule);
+    pub(super) fn add(&mut self, detections: &Detections) -> Result<(), Fault> {
+        let judged = self.compiled(detections)?;
+        self.rules.push(Rule { judged: judged.into(), packed: usize::MAX });
         Ok(())
+    }
+
+    /// Adds fields that rules read which are compiled later.
+    pub(super) fn add_fields(&mut self, fields: &[&str]) {
+        self.read_names();
+        for field in fields {
+            self.fields.add(field);
+        }
+    }
+
+    /// Adds a built-in rule, whose fields are added already, by the place of its selections and conditions.
+    pub(super) fn add_packed(&mut self, at: usize) {
+        self.rules.push(Rule { judged: OnceLock::new(), packed: at });
+    }
+
+    /// The selections and conditions of a built-in rule, before lists are put into them.
+    pub(super) fn unpacked(&self, at: usize) -> Option<Detections> {
+        packed::unpack(self.packed.from(at))
+    }
+
+    fn rule(&self, position: usize) -> Option<&Judged> {
+        let rule = self.rules.get(position)?;
+        Some(rule.judged.get_or_init(|| {
+            // A test compiles every built-in rule. One that could not be would be heard of all the time, and never be silent.
+            self.judged(self.late(rule.packed).unwrap_or_else(|| Tree::All(All::of(Vec::new()))))
+        }))
+    }
+
+    /// A rule as it is compiled, to compare it with another.
+    #[cfg(test)]
+    pub(super) fn compiled_at(&self, position: usize) -> String {
+        format!("{:?}", self.rule(position))
+    }
+
+    fn late(&self, packed: usize) -> Option<Tree> {
+        let mut detections = self.unpacked(packed)?;
+        lists::expand(&mut detections, self.lists.as_ref()?).ok()?;
+        compile::compile(&detections, &mut Settled::of(&self.fields)).ok()
     }
 
     fn compiled(&mut self, detections: &Detections) -> Result<Judged, Fault> {
@@ -113,7 +170,7 @@ impl Engine {
     /// Asked for whatever the rules read: names decide what an operation requires, the day which exceptions are in force.
     fn read_names(&mut self) {
         for field in ["eventSource", "eventName", "eventTime"] {
-            self.fields.slot(field);
+            self.fields.add(field);
         }
     }
 
@@ -136,8 +193,8 @@ impl Engine {
         let mut engine = Self::default();
         engine.read_names();
         let tree = compile::item_tree(selection, line, &mut engine.fields)?;
-        let rule = engine.judged(tree);
-        engine.rules.push(rule);
+        let judged = engine.judged(tree);
+        engine.rules.push(Rule { judged: judged.into(), packed: usize::MAX });
         Ok(engine)
     }
 
@@ -163,7 +220,7 @@ impl Engine {
     }
 
     pub(super) fn judge(&self, position: usize, reading: &mut Reading<'_>) -> Verdict {
-        let Some(rule) = self.rules.get(position) else { return Verdict::default() };
+        let Some(rule) = self.rule(position) else { return Verdict::default() };
         // What is not read yet counts as not visible. Where the rest decides without it, as it nearly always does, it never is read.
         let mut answer = rule.tree.judge(reading);
         for source in self.derived_by(rule) {
@@ -196,7 +253,7 @@ impl Engine {
     /// Why a rule says what it says, part by part: what keeps it from matching or, where it matches, from not doing so.
     pub(super) fn explain(&self, position: usize, reading: &mut Reading<'_>) -> Vec<String> {
         let mut said = Vec::new();
-        if let Some(rule) = self.rules.get(position) {
+        if let Some(rule) = self.rule(position) {
             self.complete(rule, reading);
             let matches = rule.tree.judge(reading).plain;
             rule.tree.explain(reading, !matches, &mut said);

@@ -5,12 +5,12 @@ use serde_json::Value;
 
 use super::{
     Engine, Reading, Verdict,
-    comparison::{Comparisons, lower},
+    comparison::Comparisons,
     reading::misses_required,
     tree::{All, Answer, Item, Tree},
     values::Field,
 };
-use crate::{operations::Operations, record::Record};
+use crate::{operations::Operations, record::Record, rules::fold::lower};
 
 impl Engine {
     /// As `read` does.
@@ -23,7 +23,7 @@ impl Engine {
     }
 
     pub(in crate::rules) fn judge_plainly(&self, position: usize, reading: &mut Reading<'_>) -> Verdict {
-        let Some(rule) = self.rules.get(position) else { return Verdict::default() };
+        let Some(rule) = self.rule(position) else { return Verdict::default() };
         // What no value can hold is mended for a document, and need not be for the few members that are looked at.
         if let Ok(document) = serde_json::from_slice::<Value>(reading.record) {
             let (record, hidden) = (Record::new(&document), misses_required(&document, reading.operations));

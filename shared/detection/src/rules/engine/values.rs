@@ -6,11 +6,8 @@ use std::{borrow::Cow, cell::OnceCell};
 use serde_json::{Map, Number, Value};
 use smallvec::SmallVec;
 
-use super::{
-    comparison::lower,
-    fields::{Fields, Node, Slot, Source},
-};
-use crate::record::is_hidden_literal;
+use super::fields::{Fields, Node, Slot, Source};
+use crate::{record::is_hidden_literal, rules::fold::lower};
 
 /// The places of a field that is absent, and of one that is not visible.
 const ABSENT: u32 = 0;

@@ -52,7 +52,7 @@ fn names_in(file: &RuleFile) -> BTreeSet<String> {
 }
 
 fn required(rule: &SigmaRule) -> Vec<String> {
-    Attributes::of(rule).map(|attributes| attributes.requires_lists).unwrap_or_default()
+    Attributes::of(&rule.custom_attributes).map(|attributes| attributes.requires_lists).unwrap_or_default()
 }
 
 /// What fires on everything because a list is empty.

@@ -15,7 +15,7 @@ use rsigma_parser::{ConditionExpr, Detection, DetectionItem, Detections, Modifie
 
 pub use self::lists::of_lists;
 use self::source::{Place, Source};
-use super::{Lists, Loaded, Refused, RuleFile, Warning, check, engine::Engine, index, load};
+use super::{Lists, Loaded, Refused, RuleFile, Warning, check, engine::Engine, load, needs::Needs};
 use crate::operations::Operations;
 
 /// How bad a problem is.
@@ -110,7 +110,7 @@ fn lint(file: &RuleFile, operations: &Operations, given: &Lists) -> Vec<Problem>
     lists::of_rule(&rule, &lines, given, &source, &mut report);
     truth::lint(&rule.detection, &lines, &source, &mut report);
     unused(&rule.detection, &source, &mut report);
-    if index::meets_every_record(&rule.detection) {
+    if Needs::of(&rule.detection) == Needs::Nothing {
         let text = "names neither eventSource nor eventName in full, nor a text that each of its records holds, so every record of \
                     every log is asked, which costs speed; name one of them if you can";
         report.add(Severity::Note, source.key(&[], "detection"), text);

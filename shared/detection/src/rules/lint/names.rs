@@ -11,11 +11,7 @@ use crate::{
     catalogue::{self, Wrong},
     operations::Operations,
     record::DERIVED,
-    rules::{
-        engine::{Engine, lower},
-        index,
-        nearest::nearest,
-    },
+    rules::{engine::Engine, fold::lower, nearest::nearest, needs},
 };
 
 /// The members of a record that hold one value, as the CloudTrail user guide lists them for event version 1.11.
@@ -324,7 +320,7 @@ fn literals(item: &DetectionItem) -> Option<BTreeSet<String>> {
 /// The values that a field must have for this line to matter: those named beside it, else those of the whole rule.
 fn named_with(line: &Line<'_>, field: &str, detections: &Detections) -> Option<BTreeSet<String>> {
     let beside = line.together.iter().find(|item| item.field.name.as_deref() == Some(field)).and_then(literals);
-    beside.or_else(|| index::only(detections, field))
+    beside.or_else(|| needs::only(detections, field))
 }
 
 /// Bedrock's event sources that this line is about; nothing where it may be about another service.

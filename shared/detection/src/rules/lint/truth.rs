@@ -7,7 +7,7 @@ use rsigma_parser::{ConditionExpr, Detection, DetectionItem, Detections, Modifie
 use serde_json::{Value, json};
 
 use super::{Line, Report, Severity, Source, names};
-use crate::rules::engine::{Engine, lower};
+use crate::rules::{engine::Engine, fold::lower};
 
 /// Questions after which the answer is left open: a rule's author must not be able to keep anybody waiting.
 const MOST_QUESTIONS: usize = 20_000;

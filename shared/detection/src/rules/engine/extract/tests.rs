@@ -29,7 +29,7 @@ fn fields() -> Fields {
         "derived.b",
         "ä",
     ] {
-        fields.slot(field);
+        fields.add(field);
     }
     fields
 }
