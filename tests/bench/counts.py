@@ -39,7 +39,8 @@ def main() -> None:
     for (way, file), committed in COUNTS.items():
         times = 4
         records = 500 * times
-        counted = (instructions(bench, times, way, file) - instructions(bench, 0, way, file)) / records
+        # Of a warm function: the first time over a file, the rules that it meets are compiled.
+        counted = (instructions(bench, 1 + times, way, file) - instructions(bench, 1, way, file)) / records
         verdict = "ok"
         if counted > committed * MOST_MORE:
             risen, verdict = True, f"RISEN from {committed}"
