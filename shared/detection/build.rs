@@ -59,7 +59,7 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=data/operations.csv");
     let catalogue = fs::read_to_string(manifest.join("data/operations.csv"))?;
     let operations = operations(&catalogue).map_err(io::Error::other)?;
-    fs::write(out.join("operations"), postcard::to_allocvec(&operations).map_err(io::Error::other)?)?;
+    fs::write(out.join("operations.zlib"), zlib(&postcard::to_allocvec(&operations).map_err(io::Error::other)?)?)?;
     println!("cargo::rerun-if-changed=data/lists.yml");
     let lists = lists(&fs::read_to_string(manifest.join("data/lists.yml"))?).map_err(io::Error::other)?;
     fs::write(out.join("lists"), postcard::to_allocvec(&lists).map_err(io::Error::other)?)
@@ -86,15 +86,17 @@ fn pack(text: &str, packer: &mut Packer) -> Option<Packed> {
     }
 }
 
-/// What is read of an operation: its class, counted in the order of [`CLASSES`], the members that it requires, and its page.
-type Operation<'c> = (usize, Vec<&'c str>, &'c str);
+/// What is read of an operation: its class, counted in the order of [`CLASSES`], the members that it requires, and the place of its
+/// page among all pages.
+type Operation<'c> = (usize, Vec<&'c str>, usize);
 
 const CLASSES: [&str; 5] = ["read", "invoke", "write", "tag", "credential"];
 
-/// Operations by source and name, of a catalogue that `src/catalogue.rs` explains. A row that is not in
+/// Operations by source and name, and their pages, of a catalogue that `src/catalogue.rs` explains. A row that is not in
 /// order, or has no class, stops the build: so none is there twice, and none is unclassified.
-fn operations(csv: &str) -> Result<BTreeMap<&str, BTreeMap<&str, Operation<'_>>>, String> {
+fn operations(csv: &str) -> Result<(BTreeMap<&str, BTreeMap<&str, Operation<'_>>>, Vec<String>), String> {
     let mut operations: BTreeMap<&str, BTreeMap<&str, Operation<'_>>> = BTreeMap::new();
+    let mut pages: Vec<String> = Vec::new();
     let mut before = ("", "");
     for (number, row) in csv.lines().enumerate().skip(1) {
         let wrong = |what: &str| format!("data/operations.csv, line {}: {what}", number + 1);
@@ -108,11 +110,18 @@ fn operations(csv: &str) -> Result<BTreeMap<&str, BTreeMap<&str, Operation<'_>>>
         let Some(class) = CLASSES.iter().position(|known| known == class) else {
             return Err(wrong("its class is read, invoke, write, tag or credential"));
         };
-        let operation = (class, required.split_whitespace().collect(), *page);
-        operations.entry(source).or_default().insert(name, operation);
+        if page.contains('*') {
+            return Err(wrong("its page holds a `*`"));
+        }
+        let page = page.replace(name, "*");
+        let place = pages.iter().position(|known| *known == page).unwrap_or_else(|| {
+            pages.push(page);
+            pages.len() - 1
+        });
+        operations.entry(source).or_default().insert(name, (class, required.split_whitespace().collect(), place));
         before = (*source, *name);
     }
-    Ok(operations)
+    Ok((operations, pages))
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {

@@ -250,6 +250,8 @@ mod tests {
         for entry in &entries {
             let class = format!("{:?}", operations.get(entry.event_source, entry.event_name).unwrap().class);
             assert_eq!(class.to_lowercase(), entry.class, "line {}", entry.line);
+            let page = operations.page(entry.event_source, entry.event_name);
+            assert_eq!(page.as_deref(), entry.page, "line {}", entry.line);
             // What changes nothing must not be called a write, and what writes has a better excuse than that it reads.
             assert!(entry.if_unwatched != Some("read-only") || entry.class == "read", "line {}", entry.line);
             assert!(

@@ -29,8 +29,8 @@ const REFERENCES: [(&str, &str); 17] = [
 /// The page about an operation; nothing where none is known, or the name is not what AWS's are: it stands in a record, and would
 /// be part of a link.
 pub(crate) fn page(operations: &Operations, event_source: &str, event_name: &str) -> Option<String> {
-    if let Some(operation) = operations.get(event_source, event_name) {
-        return (!operation.page.is_empty()).then(|| format!("{SITE}{}", operation.page));
+    if operations.get(event_source, event_name).is_some() {
+        return operations.page(event_source, event_name).map(|page| format!("{SITE}{page}"));
     }
     let service = event_source.strip_suffix(".amazonaws.com")?;
     let (_, reference) = REFERENCES.iter().find(|(known, _)| *known == service)?;

@@ -26,15 +26,18 @@ pub struct Operation {
     /// The top-level members without which a call is refused: one that is missing from a record was hidden. Where several
     /// services share an event source and a name, those that all of them require.
     pub required: Vec<String>,
-    /// Where AWS documents it, below `https://docs.aws.amazon.com/`; empty where it does not.
-    pub page: String,
+    /// The place of its page among all.
+    page: usize,
 }
 
 /// The known operations of Amazon Bedrock by event source and event name: what a record is judged by, out of the
 /// [catalogue](crate::catalogue), which says more of each.
 #[derive(Debug, Default, Deserialize)]
-#[serde(transparent)]
-pub struct Operations(FxHashMap<String, FxHashMap<String, Operation>>);
+pub struct Operations {
+    by_source: FxHashMap<String, FxHashMap<String, Operation>>,
+    /// Where AWS documents them: few, because a `*` stands for the operation's name.
+    pages: Vec<String>,
+}
 
 impl Operations {
     /// Reads the list that is built into this library.
@@ -42,23 +45,31 @@ impl Operations {
     /// # Errors
     /// None for the list as it is committed; a test reads it.
     pub fn builtin() -> Result<Self, postcard::Error> {
-        postcard::from_bytes(include_bytes!(concat!(env!("OUT_DIR"), "/operations")))
+        let packed = include_bytes!(concat!(env!("OUT_DIR"), "/operations.zlib"));
+        postcard::from_bytes(&fdeflate::decompress_to_vec(packed).unwrap_or_default())
     }
 
     /// The operation that a record's `eventSource` and `eventName` name, if AWS publishes it for Bedrock.
     #[must_use]
     pub fn get(&self, event_source: &str, event_name: &str) -> Option<&Operation> {
-        self.0.get(event_source)?.get(event_name)
+        self.by_source.get(event_source)?.get(event_name)
+    }
+
+    /// Where AWS documents an operation, below `https://docs.aws.amazon.com/`; nothing where it does not.
+    #[must_use]
+    pub fn page(&self, event_source: &str, event_name: &str) -> Option<String> {
+        let page = self.pages.get(self.get(event_source, event_name)?.page)?;
+        (!page.is_empty()).then(|| page.replace('*', event_name))
     }
 
     /// The event sources of Bedrock that are known.
     pub fn sources(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.by_source.keys().map(String::as_str)
     }
 
     /// The names of an event source's known operations; none for another source.
     pub fn names<'a>(&'a self, event_source: &str) -> impl Iterator<Item = &'a str> {
-        self.0.get(event_source).into_iter().flat_map(|names| names.keys().map(String::as_str))
+        self.by_source.get(event_source).into_iter().flat_map(|names| names.keys().map(String::as_str))
     }
 
     /// Whether this is one of Bedrock's event sources and a name that nobody has looked at yet. AWS adds about fifteen
@@ -94,7 +105,7 @@ mod tests {
     #[test]
     fn the_list_is_whole_and_says_what_the_models_say() {
         let operations = Operations::builtin().unwrap();
-        assert_eq!(operations.0.values().map(FxHashMap::len).sum::<usize>(), 508 + 46);
+        assert_eq!(operations.by_source.values().map(FxHashMap::len).sum::<usize>(), 508 + 46);
         let delete = operations.get("bedrock.amazonaws.com", "DeleteGuardrail").unwrap();
         assert_eq!(
             (delete.class, delete.required.as_slice()),

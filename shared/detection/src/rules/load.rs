@@ -141,20 +141,20 @@ pub(super) fn load_beside_builtin(more: impl IntoIterator<Item = RuleFile>, list
     let Library { fields, kept } = postcard::from_bytes(&unpacked).unwrap_or_default();
     // Our own folder is a folder like any other; its rules are not taken twice.
     let more = more.into_iter().map(Arriving::from).filter(|arriving| !hashes_of_builtin().contains(&arriving.hash));
-    load_all(kept.into_iter().zip(hashes_of_builtin()).map(Arriving::from).chain(more), &fields, lists)
+    load_all(kept.into_iter().zip(hashes_of_builtin()).map(Arriving::from).chain(more).collect(), &fields, lists)
 }
 
 /// Only these.
 pub(super) fn load(files: impl IntoIterator<Item = RuleFile>, lists: Lists) -> Loaded {
-    load_all(files.into_iter().map(Arriving::from), &[], lists)
+    load_all(files.into_iter().map(Arriving::from).collect(), &[], lists)
 }
 
 /// `fields`: those of the packed rules.
-fn load_all(arriving: impl Iterator<Item = Arriving>, fields: &[&str], mut lists: Lists) -> Loaded {
+fn load_all(arriving: Vec<Arriving>, fields: &[&str], mut lists: Lists) -> Loaded {
     let (mut refused, mut warnings) = (Vec::new(), Vec::new());
     // Lists first: what a rule means depends on them.
     let (listing, arriving): (Vec<_>, Vec<_>) =
-        arriving.partition(|arriving| arriving.packed.is_none() && arriving.file.is_lists());
+        arriving.into_iter().partition(|arriving| arriving.packed.is_none() && arriving.file.is_lists());
     refused.extend(listing.iter().filter_map(|arriving| lists.replace(&arriving.file).err()));
     let (mut rules, mut engine, mut index): (Vec<Rule>, _, _) = (Vec::new(), Engine::new(&lists), Index::default());
     let (mut ids, mut version) = (HashMap::new(), Sha256::new());
