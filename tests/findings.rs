@@ -612,6 +612,9 @@ fn a_link_leads_to_the_console_of_the_partition_and_nowhere_else() {
         let link = link(json!({ "awsRegion": region })).unwrap();
         assert!(link.starts_with(start) && link.ends_with("-000000000001"), "{link}");
     }
+    // Event history has no others: the link would lead to an empty page.
+    assert_eq!(link(json!({"eventCategory": "Data", "managementEvent": false})), None);
+    assert_eq!(link(json!({"managementEvent": false, "eventCategory": null})), None);
     for hostile in ["evil.example/", "x\ny", "", "eu-central-1@evil"] {
         assert_eq!(link(json!({ "awsRegion": hostile })), None, "{hostile:?}");
         assert_eq!(link(json!({ "eventID": hostile })), None, "{hostile:?}");

@@ -298,6 +298,7 @@ impl Group {
             not_visible: BTreeMap::new(),
             related: Vec::new(),
             writes,
+            in_event_history: record.in_event_history(),
             documentation: None,
         };
         Self {

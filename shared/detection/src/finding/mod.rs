@@ -128,6 +128,8 @@ pub struct Matched {
     pub related: Vec<Arc<About>>,
     /// Whether such a call changes something or hands out a credential.
     pub writes: bool,
+    /// Whether the first record is in the console's event history.
+    pub in_event_history: bool,
     /// Where AWS documents the operation.
     pub documentation: Option<String>,
 }
@@ -242,7 +244,7 @@ impl Finding {
     }
 
     /// Where the first event stands in the event history of the AWS console, which keeps management events for 90 days. Nothing
-    /// where Region or eventID are not what AWS writes.
+    /// for other events, and where Region or eventID are not what AWS writes.
     #[must_use]
     pub fn console_link(&self) -> Option<String> {
         let plain = |text: &&String| {
@@ -251,7 +253,8 @@ impl Finding {
                 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         };
         let region = self.region.as_ref().filter(plain)?;
-        let id = self.matched()?.event_ids.first().filter(plain)?;
+        let matched = self.matched().filter(|matched| matched.in_event_history)?;
+        let id = matched.event_ids.first().filter(plain)?;
         let console = match region.split('-').take(2).collect::<Vec<_>>().as_slice() {
             ["cn", _] => "console.amazonaws.cn",
             ["us", "gov"] => "console.amazonaws-us-gov.com",

@@ -3,6 +3,9 @@
 
 use super::{Record, boolean, event_time_ms};
 
+/// Goes by this who has no name in the record.
+const UNKNOWN: &str = "unknown";
+
 /// Who made a call, as far as the record says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Actor {
@@ -69,7 +72,7 @@ impl Actor {
             .map(|(_, session)| session.to_owned());
         Self {
             kind: text("userIdentity.type").unwrap_or_else(|| "Unknown".to_owned()),
-            uid: uid.unwrap_or_else(|| "unknown".to_owned()),
+            uid: uid.unwrap_or_else(|| UNKNOWN.to_owned()),
             name: text("userIdentity.userName")
                 .or_else(|| text("userIdentity.sessionContext.sessionIssuer.userName"))
                 .or_else(|| invoked_by.clone().filter(|_| arn.is_none()))
@@ -116,6 +119,8 @@ impl Actor {
                 None => format!("assumed role {name}"),
             },
             "AWSService" => format!("the AWS service {name}"),
+            // A gateway that asks nobody who they are.
+            _ if name == UNKNOWN => "somebody of whom the record says nothing".to_owned(),
             kind => format!("{kind} {name}"),
         };
         match self.temporary_credentials() {
@@ -171,7 +176,7 @@ mod tests {
             words(&json!({"type": "AWSService", "invokedBy": "bedrock.amazonaws.com"})),
             "the AWS service bedrock.amazonaws.com"
         );
-        assert_eq!(words(&json!({})), "Unknown unknown");
+        assert_eq!(words(&json!({})), "somebody of whom the record says nothing");
     }
 
     #[test]
@@ -181,6 +186,12 @@ mod tests {
             "additionalEventData": {"jwt": {"claims": {"sub": "client-7"}}}
         });
         assert_eq!(Actor::of(&Record::new(&record)).uid, "client-7");
+    }
+
+    #[test]
+    fn nobody_is_called_by_a_word_that_looks_like_a_name() {
+        let record = json!({"userIdentity": {"type": "AWSAccount", "principalId": "", "accountId": "anonymous"}});
+        assert_eq!(Actor::of(&Record::new(&record)).in_words(), "somebody of whom the record says nothing");
     }
 
     #[test]

@@ -91,6 +91,13 @@ impl<'a> Record<'a> {
         self.text("errorCode")
     }
 
+    /// Whether it is in the event history of the console, which has management events alone.
+    #[must_use]
+    pub fn in_event_history(&self) -> bool {
+        let category = self.text("eventCategory").unwrap_or("Management");
+        category == "Management" && self.at("managementEvent").and_then(boolean) != Some(false)
+    }
+
     /// `readOnly`, which some publishers write as text.
     #[must_use]
     pub fn read_only(&self) -> Option<bool> {
