@@ -177,7 +177,8 @@ fn published(title: &str, opening: &str, rows: Option<&Vec<Row>>) -> String {
 /// What each selector of a trail brings, and which rules it feeds.
 fn feeding(rules: &[Judged], watched: &Watched, selected: &Selected) -> String {
     let mut fed: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
-    for judged in rules.iter().filter(|judged| !judged.any_operation) {
+    let network = |judged: &&Judged| judged.records.iter().all(|(_, record)| record["eventCategory"] == "NetworkActivity");
+    for judged in rules.iter().filter(|judged| !judged.any_operation || network(judged)) {
         for feed in feeds(judged, watched) {
             fed.entry(feed).or_default().insert(&judged.name);
         }
@@ -187,7 +188,8 @@ fn feeding(rules: &[Judged], watched: &Watched, selected: &Selected) -> String {
     let mut text = format!(
         "## What to switch on\n\nA rule sees what the trail records. The trail of `template.yaml` records management events, reads and \
          writes, which {} of {} rules live on, alone or with others: CloudTrail calls `InvokeModel` a read, so a trail for writes alone \
-         loses it. Rules that fire on any operation see whatever is recorded. What else there is to select, and which rules it feeds:\n\n\
+         loses it. Rules that fire on any operation see whatever is recorded. All that the table does not name are of these two kinds. What \
+         else there is to select, and which rules it feeds:\n\n\
          | selector | in our template | rules |\n|---|---|---|\n",
         by_management.len(),
         rules.len(),
