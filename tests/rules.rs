@@ -126,6 +126,17 @@ fn a_step_says_key_for_an_access_key_alone() {
     }
 }
 
+/// Nobody may wait for a finding about the making of a short-term API key: there is no record of it.
+#[test]
+fn the_pages_say_that_the_making_of_a_short_term_key_is_not_recorded() {
+    for rule in ["api-key-used", "api-key-without-expiry-created", "bearer-token-destructive-call"] {
+        let page = fs::read_to_string(repository(&format!("docs/rules/credentials/{rule}.md"))).unwrap();
+        let page = page.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+        let said = ["nothing is recorded when one is made", "cloudtrail has no record of their making"];
+        assert!(page.contains("short-term keys") && said.iter().any(|said| page.contains(said)), "{rule}: {page}");
+    }
+}
+
 /// A proof that cannot fail proves nothing: a case that is wrong must be told.
 #[test]
 fn a_wrong_proof_is_told() {

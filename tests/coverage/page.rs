@@ -177,7 +177,8 @@ fn published(title: &str, opening: &str, rows: Option<&Vec<Row>>) -> String {
 /// What each selector of a trail brings, and which rules it feeds.
 fn feeding(rules: &[Judged], watched: &Watched, selected: &Selected) -> String {
     let mut fed: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
-    let network = |judged: &&Judged| judged.records.iter().all(|(_, record)| record["eventCategory"] == "NetworkActivity");
+    let network =
+        |judged: &&Judged| judged.records.iter().all(|(_, record)| record["eventCategory"] == "NetworkActivity");
     for judged in rules.iter().filter(|judged| !judged.any_operation || network(judged)) {
         for feed in feeds(judged, watched) {
             fed.entry(feed).or_default().insert(&judged.name);
