@@ -563,6 +563,8 @@ fn an_alert_answers_what_a_person_asks() {
         "Read more       https://docs.aws.amazon.com/bedrock/latest/APIReference/API_DeleteGuardrail.html",
         "https://eu-central-1.console.aws.amazon.com/cloudtrailv2/home?region=eu-central-1#/events/9dfb369b-ab13-4fae-a276-000000000001",
         "with the credential ASIAEXAMPLEMALLORY01",
+        // Only a user's key can be switched off.
+        "--access-key-id KEY --status Inactive",
         "Why it matters  Somebody deleted an Amazon Bedrock guardrail",
         "--region eu-central-1 --lookup-attributes AttributeKey=AccessKeyId,AttributeValue=ASIAEXAMPLEMALLORY01",
         "203.0.113.24",

@@ -270,6 +270,9 @@ fn filled_in(step: &str, finding: &Finding) -> String {
         value.filter(|value| !value.is_empty() && !value.starts_with('-')).filter(is_plain).cloned()
     };
     let key = plain(finding.matched().and_then(|matched| matched.actor.credential.as_ref()));
+    // A session's key cannot be switched off: there the step is about a user's.
+    let of_session = key.as_deref().filter(|key| key.starts_with("ASIA"));
+    let switched_off = of_session.map(|key| format!("--access-key-id {key}"));
     let known = [("REGION", plain(finding.region.as_ref())), ("KEY", key)];
     let word = |word: &str| known.iter().find(|(name, _)| *name == word).and_then(|(_, value)| value.clone());
     let mut filled = String::with_capacity(step.len());
@@ -282,7 +285,11 @@ fn filled_in(step: &str, finding: &Finding) -> String {
         filled.push_str(word(name).as_deref().unwrap_or(name));
         rest = after;
     }
-    filled + rest
+    filled.push_str(rest);
+    match switched_off {
+        Some(key) => filled.replace(&key, "--access-key-id KEY"),
+        None => filled,
+    }
 }
 
 /// First and last time, in UTC.
