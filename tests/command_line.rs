@@ -340,7 +340,7 @@ fn a_check_ends_with_0_for_warnings_1_for_problems_and_2_for_what_cannot_be_read
 
     let (status, required, err, out) = check("other.yml", &other);
     assert_eq!((status, required), (0, 1), "{err}");
-    assert!(err.ends_with("other.yml: warning: it has no proof beside it; write records that it must match and must ignore into NAME.proof.json\n"), "{err}");
+    assert!(err.ends_with("other.yml: warning: it has no proof beside it; write records that it must match and must ignore into other.proof.json (rules/README.md)\n"), "{err}");
     assert_eq!(out, "2 rules: 2 in force, 0 refused, 1 without enough of a proof; 0 problems, 1 warning\n");
 
     let (status, _, err, out) = check("other.yml", &other.replace("DeleteGuardrail\n", "DeleteGardrail\n"));

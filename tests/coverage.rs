@@ -14,7 +14,7 @@ use std::{collections::BTreeSet, env, fs, sync::LazyLock};
 
 use detection::{
     catalogue::{self, Entry},
-    rules::{Lists, RuleFile, RuleSet, proof::Proof, read_folder},
+    rules::{RuleFile, RuleSet, proof::Proof, read_folder},
 };
 use serde_json::{Value, json};
 
@@ -55,7 +55,7 @@ impl Judged {
         let name = file.path.strip_prefix(&format!("{}/", repository("rules").display())).unwrap();
         let proof = fs::read_to_string(file.path.replace(".yml", ".proof.json")).unwrap();
         let proof = Proof::parse(&proof).unwrap();
-        let loaded = RuleSet::load_only_with([file.clone()], proof.lists(&Lists::builtin()));
+        let loaded = RuleSet::load_only_with([file.clone()], proof.lists());
         assert_eq!(loaded.refused, [], "{name}");
         let mut judged = Self {
             name: name.replace(".yml", ""),

@@ -551,3 +551,69 @@ fn every_list_that_a_built_in_rule_names_is_a_built_in_list() {
         }
     }
 }
+
+/// Whoever wrote it reads what it is in their own words, and what to write instead, and nothing that only follows from it.
+#[test]
+fn what_cannot_be_read_is_told_in_its_authors_words() {
+    let right = selection(&[BEDROCK, "eventName: CreateAgent"]);
+    for (from, to, line, column, words) in [
+        ("    eventName", "\teventName", 9, 1, &["the line is indented with a tab", "write spaces in its place"][..]),
+        ("condition: selection", "condition: selection AND selection", 10, 24, &["has `AND`", "in lower case"]),
+        ("condition: selection", "condition: NOT selection", 10, 18, &["has `NOT`", "in lower case"]),
+        ("condition: selection", "condition: selection | count() > 5", 10, 24, &["an aggregation, which is refused"]),
+        ("condition: selection", "condition: selection selection", 10, 24, &["cannot be read from `selection` on"]),
+        (
+            "condition: selection",
+            "condition: selektion",
+            10,
+            3,
+            &["`selektion`, which is not there; did you mean `selection`?"],
+        ),
+        (
+            "level: high",
+            "level: hgih",
+            11,
+            8,
+            &["`hgih` is no level", "did you mean `high`? there are informational, low,"],
+        ),
+        (
+            "level: high",
+            "level: severe",
+            11,
+            8,
+            &["`severe` is no level that is known here; there are informational, "],
+        ),
+        ("level: high", "status: expermental", 11, 9, &["did you mean `experimental`?"]),
+        ("eventName:", "eventName|endwith:", 9, 15, &["`endwith` is no modifier", "did you mean `endswith`?"]),
+        ("title: Test", "title: Test: it", 1, 12, &["between quotes"]),
+    ] {
+        says(&right.replacen(from, to, 1), Error, line, column, words);
+    }
+}
+
+/// Sigma says what they are, and nothing here reads them.
+#[test]
+fn an_id_a_day_and_a_tag_that_are_none_are_warned_of() {
+    let right = selection(&[BEDROCK, "eventName: CreateAgent"]);
+    let id = "5cf5d7ea-ef4c-4a6e-8d4b-0c1a7f0d1b11";
+    for id in [
+        "hello",
+        "5cf5d7ea-ef4c-4a6e-8d4b-0c1a7f0d1b1",
+        "5cf5d7eaef4c4a6e8d4b0c1a7f0d1b11",
+        "5cf5d7ea-ef4c-4a6e-8d4b-0c1a7f0d1b1x",
+    ] {
+        says(&right.replace("5cf5d7ea-ef4c-4a6e-8d4b-0c1a7f0d1b11", id), Warning, 2, 5, &["is no UUID", id]);
+    }
+    assert_eq!(check(&right.replace(id, &id.to_uppercase())), []);
+    for (line, column, words) in [
+        ("date: 22.11.2026", 7, "`22.11.2026` is no day"),
+        ("modified: 2026-02-30", 11, "`2026-02-30` is no day"),
+        ("tags: [attack.t1562, foo]", 22, "`foo` has no namespace"),
+    ] {
+        says(&format!("{right}{line}\n"), Warning, 12, column, &[words]);
+    }
+    assert_eq!(
+        check(&format!("{right}date: 2026/11/22\nmodified: 2026-11-22\ntags: [attack.t1562.008, my.tag]\n")),
+        []
+    );
+}

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
-use detection::rules::{Lists, Loaded, MOST_RULE_FILES, Origin, RuleFile, RuleSet, proof::Proof, read_folder};
+use detection::rules::{Loaded, MOST_RULE_FILES, Origin, RuleFile, RuleSet, proof::Proof, read_folder};
 use serde_json::{Value, json};
 
 use crate::samples::{BUILTIN, audit_with, delete_guardrail, document, files, key, repository};
@@ -53,7 +53,7 @@ fn every_built_in_rule_is_proven() {
         let proof = Proof::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let (matches, ignores) = proof.cases();
         assert!(matches >= 2 && ignores >= 2, "{} has too few cases", path.display());
-        assert_eq!(proof.failures(&builtin(&rule.path), &Lists::builtin()), Vec::<String>::new(), "{}", rule.path);
+        assert_eq!(proof.failures(&builtin(&rule.path)), Vec::<String>::new(), "{}", rule.path);
     }
 }
 
@@ -144,7 +144,7 @@ fn a_wrong_proof_is_told() {
     let record = delete_guardrail(1, &json!({}));
     let fails = |matches: Value, ignores: Value| {
         let proof = json!({"base": record, "matches": matches, "ignores": ignores}).to_string();
-        let mut failures = Proof::parse(&proof).unwrap().failures(&rule, &Lists::builtin());
+        let mut failures = Proof::parse(&proof).unwrap().failures(&rule);
         failures.retain(|failure| !failure.starts_with("it needs a record to match"));
         failures
     };

@@ -32,8 +32,8 @@ fn shown(problem: &Problem, text: Option<&str>) -> String {
     );
     let (Some(line), Some(column), Some(text)) = (problem.line, problem.column, text) else { return shown };
     let Some(written) = line.checked_sub(1).and_then(|line| text.lines().nth(line)) else { return shown };
-    // A tab is as wide as the terminal likes; a caret below it must not depend on that.
-    let written = neutral(&written.replace('\t', " "), WIDEST);
+    // A tab is as wide as the terminal likes, and looks like blanks; a caret below it must not depend on that.
+    let written = neutral(&written.replace('\t', "→"), WIDEST);
     let before = column.saturating_sub(1);
     let marked = problem.width.min(written.chars().count().saturating_sub(before));
     if marked > 0 {
@@ -59,7 +59,7 @@ mod tests {
         let text = "title: T\n\tname: \u{1b}[2JÄrger\n";
         assert_eq!(
             shown(&problem(2, 8, 9), Some(text)),
-            "a.yml:2:8: error: it is wrong; fix it\n     2 |  name: \u{fffd}[2JÄrger\n       |        ^^^^^^^^^"
+            "a.yml:2:8: error: it is wrong; fix it\n     2 | →name: \u{fffd}[2JÄrger\n       |        ^^^^^^^^^"
         );
         assert_eq!(shown(&problem(2, 8, 9), None), "a.yml:2:8: error: it is wrong; fix it");
         let whole = Problem::of_file(Severity::Warning, "a.yml", "odd");

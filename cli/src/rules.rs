@@ -170,8 +170,12 @@ fn proof_problem(rule: &str, require_proof: bool) -> io::Result<Option<Problem>>
     let text = match fs::read_to_string(proof_path(rule)) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let remedy = "write records that it must match and must ignore into NAME.proof.json";
-            return Ok(Some(Problem::of_file(severity, rule, format!("it has no proof beside it; {remedy}"))));
+            let path = proof_path(rule);
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let text = format!(
+                "it has no proof beside it; write records that it must match and must ignore into {name} (rules/README.md)"
+            );
+            return Ok(Some(Problem::of_file(severity, rule, text)));
         }
         Err(error) => return Err(error),
     };
@@ -222,7 +226,7 @@ pub(crate) fn test(folder: &Path, lists: Option<&Path>) -> io::Result<Ended> {
             Err(error) => return Err(error),
         };
         let failures = match Proof::parse(&text) {
-            Ok(proof) => proof.failures(file, loaded.rule_set.lists()),
+            Ok(proof) => proof.failures_with(file, loaded.rule_set.lists()),
             Err(error) => vec![format!("{}: {error}", path.display())],
         };
         if failures.is_empty() {

@@ -11,7 +11,7 @@ use std::{
 
 use detection::{
     catalogue,
-    rules::{Lists, RuleSet, proof::Proof, read_folder},
+    rules::{RuleSet, proof::Proof, read_folder},
 };
 use yaml_serde::Value;
 
@@ -72,7 +72,7 @@ fn named() -> BTreeMap<Name, Vec<String>> {
         let rule = file.path.replace(".yml", "");
         let rule = rule.strip_prefix(&format!("{}/", repository("rules").display())).unwrap().to_owned();
         let proof = fs::read_to_string(file.path.replace(".yml", ".proof.json")).unwrap();
-        let rule_set = RuleSet::load_only_with([file], Proof::parse(&proof).unwrap().lists(&Lists::builtin())).rule_set;
+        let rule_set = RuleSet::load_only_with([file], Proof::parse(&proof).unwrap().lists()).rule_set;
         let could_match = |source: &str, name: &str| !rule_set.candidates(source, name).is_empty();
         for (sources, names) in &selections {
             // Where a selection names no operation, those of the others that name no source go with it.

@@ -415,6 +415,7 @@ fn a_wrong_exception_is_refused_with_place_and_remedy_and_silences_nothing() {
         ("date: 2026-11-01\n", "date: 2026-11-01\nstage: off\n", ":7", "neither `shadow` nor `live`"),
         (DELETED, "no-such-rule", ":11", "no rule has the id or the name `no-such-rule`"),
         ("    rules: [7832d7cf-cc1f-4c37-b444-9c2db70527a5]\n", "", ":10", "does not say which rules"),
+        ("[7832d7cf", "[any, 7832d7cf", ":11", "for every rule, write `rules: any` and no ids beside it"),
         ("[7832d7cf-cc1f-4c37-b444-9c2db70527a5]", "[]", ":10", "does not say which rules"),
         ("[7832d7cf-cc1f-4c37-b444-9c2db70527a5]", "[1]", ":10", "does not say which rules"),
         ("condition: not selection", "condition: selection", ":14", "silence everything else"),
@@ -566,4 +567,13 @@ fn the_examples_of_the_page_hold() {
     let rules = rules([outside("e.yml", &exception), outside("overrides.yml", &overrides)]);
     assert_eq!((rules.exceptions().len(), rules.overrides().len()), (1, 2));
     assert_eq!(ExceptionProof::parse(&proof).unwrap().failures(&rules, 0), Vec::<String>::new());
+}
+
+/// Sigma writes the one word; who writes it as a list of one means the same.
+#[test]
+fn every_rule_is_meant_by_any_in_a_list_as_well() {
+    for any in ["any", "[any]", "\n        - any"] {
+        let rules = rules([exception(1, any, BY_ROLE, "not selection", "")]);
+        assert_eq!(rules.exceptions()[0].rules, None, "{any}");
+    }
 }

@@ -10,7 +10,8 @@ use super::{
     check::{self, Fault, Refused},
     engine::Engine,
     lists::{self, Lists},
-    load::{MAX_FILE_BYTES, parser_fault},
+    load::MAX_FILE_BYTES,
+    parser_fault::parser_fault,
     term::{self, Term},
 };
 use crate::ids;
@@ -192,10 +193,17 @@ fn with_date(filter: &FilterRule) -> HashMap<String, yaml_serde::Value> {
 /// The rules that a filter names; nothing for `any`.
 fn targets(filter: &FilterRule, named: &HashMap<String, Vec<RuleRef>>) -> Result<Option<Vec<RuleRef>>, Fault> {
     let FilterRuleTarget::Specific(names) = &filter.rules else { return Ok(None) };
+    // Sigma takes it as the one word in place of the list.
+    if names.as_slice() == ["any"] {
+        return Ok(None);
+    }
     let (mut rules, mut seen) = (Vec::new(), HashSet::new());
     for name in names {
         let Some(meant) = named.get(name) else {
-            let remedy = "write the id of a rule; `bedrock-audit rules list` shows them";
+            let remedy = match name.as_str() {
+                "any" => "for every rule, write `rules: any` and no ids beside it",
+                _ => "write the id of a rule; `bedrock-audit rules list` shows them",
+            };
             return Err(Fault::new(name, format!("no rule has the id or the name `{name}`"), remedy));
         };
         rules.extend(meant.iter().copied().filter(|rule| seen.insert(*rule)));

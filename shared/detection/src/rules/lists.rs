@@ -8,11 +8,7 @@ use rsigma_parser::{Detection, DetectionItem, Detections, Modifier, SigmaString,
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use yaml_serde::Value;
 
-use super::{
-    Refused, RuleFile, bounds,
-    check::Fault,
-    load::{MAX_FILE_BYTES, in_one_line},
-};
+use super::{Refused, RuleFile, bounds, check::Fault, load::MAX_FILE_BYTES, parser_fault::in_one_line};
 use crate::record::model_name;
 
 /// `data/lists.yml`, as `build.rs` read it: every list that a built-in rule names, so that none of them is ever missing.

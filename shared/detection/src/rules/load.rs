@@ -21,6 +21,7 @@ use super::{
     one_lower,
     overrides::{self, Overrides},
     packed::{Content, Kept, Library, Packed},
+    parser_fault::parser_fault,
     unknown::unknown_operation,
 };
 use crate::{ids, operations::Operations};
@@ -422,22 +423,6 @@ fn waits_for(required: &[String], lists: &Lists) -> Result<Option<String>, Fault
     Ok(None)
 }
 
-/// The parser's messages can be drawings of several lines.
-pub(super) fn in_one_line(error: &str) -> String {
-    error.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// What the parser says of a text that it cannot read.
-pub(super) fn parser_fault(error: &str, text: &str) -> Fault {
-    let error = in_one_line(error);
-    if let Some(fault) = of_condition(&error, text) {
-        return fault;
-    }
-    let near = quoted(&error).unwrap_or_default();
-    let fault = Fault::new(near, error.clone(), "see sigmahq.io/docs for how a rule is written");
-    Fault { place: place(&error), ..fault }
-}
-
 pub(super) fn parse(text: &str) -> Result<SigmaRule, Fault> {
     bounds::check_yaml(text)?;
     let collection = parse_sigma_yaml(text).map_err(|error| parser_fault(&error.to_string(), text))?;
@@ -458,37 +443,6 @@ pub(super) fn parse(text: &str) -> Result<SigmaRule, Fault> {
         (None, _) => Err(Fault::new("", "it holds no rule", "write one Sigma rule, or remove the file")),
         (Some(_), Some(_)) => Err(Fault::new("---", "it holds several rules", "write one file for each rule")),
     }
-}
-
-/// The parser counts from the beginning of the condition, and draws what it expected below it.
-fn of_condition(error: &str, text: &str) -> Option<Fault> {
-    let drawn = error.strip_prefix("Condition parse error")?;
-    let why = drawn.rsplit_once("= ").map_or(drawn, |(_, why)| why).trim_matches([':', ' ']);
-    let remedy = "it is made of names of selections, and, or, not, `1 of`, `all of` and parentheses";
-    let fault = Fault::new("condition:", format!("its condition cannot be read: {why}"), remedy);
-    let inside = || -> Option<(usize, usize)> {
-        let at: String = drawn.strip_prefix(" at 1:")?.chars().take_while(char::is_ascii_digit).collect();
-        let (line, column) = check::place_of("condition: ", text)?;
-        // Only what stands in one line, without quotes, is counted as it is written.
-        let written = text.lines().nth(line - 1)?.split_once("condition: ")?.1;
-        let plain = !written.trim_start().starts_with(['"', '\'', '>', '|', '[']);
-        let blanks = written.chars().take_while(|c| *c == ' ').count();
-        plain.then_some((line, column + "condition: ".len() + blanks + at.parse::<usize>().ok()?.checked_sub(1)?))
-    };
-    Some(Fault { place: inside(), ..fault })
-}
-
-/// The place that YAML's own error messages name.
-fn place(error: &str) -> Option<(usize, usize)> {
-    let (line, rest) = error.split_once(" at line ")?.1.split_once(" column ")?;
-    let column: String = rest.chars().take_while(char::is_ascii_digit).collect();
-    Some((line.parse().ok()?, column.parse().ok()?))
-}
-
-/// The first text in quotes of an error message, to find its line by.
-fn quoted(error: &str) -> Option<&str> {
-    let (_, rest) = error.split_once(['\'', '`', '"'])?;
-    rest.split_once(['\'', '`', '"']).map(|(text, _)| text)
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod nearest;
 mod needs;
 mod overrides;
 mod packed;
+mod parser_fault;
 pub mod proof;
 mod shelf;
 mod term;

@@ -13,7 +13,8 @@ use yaml_serde::{Mapping, Value};
 use super::{
     Rule, RuleFile, RuleRef, Stage, bounds,
     check::{self, Fault, Refused},
-    load::{MAX_FILE_BYTES, parser_fault},
+    load::MAX_FILE_BYTES,
+    parser_fault::parser_fault,
     severity_id,
     term::{self, Term},
 };

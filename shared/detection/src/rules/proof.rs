@@ -73,11 +73,22 @@ impl Proof {
         (self.matches.len(), self.ignores.len())
     }
 
-    /// Every case of a rule that does not hold, with the part of the condition that says no. Empty: the rule is proven. `yours`
-    /// are the lists that it is used with.
+    /// Every case of a rule that does not hold, with the part of the condition that says no. Empty: the rule is proven.
     #[must_use]
-    pub fn failures(&self, rule: &RuleFile, yours: &Lists) -> Vec<String> {
-        let loaded = RuleSet::load_only_with([rule.clone()], self.lists(yours));
+    pub fn failures(&self, rule: &RuleFile) -> Vec<String> {
+        self.failures_with(rule, &Lists::builtin())
+    }
+
+    /// The same where the rule is used with `yours`: it may name lists that are not built in.
+    #[must_use]
+    pub fn failures_with(&self, rule: &RuleFile, yours: &Lists) -> Vec<String> {
+        let mut lists = self.lists();
+        for (name, entries) in yours.iter() {
+            if lists.get(name).is_none() {
+                lists.put(name, entries.to_vec());
+            }
+        }
+        let loaded = RuleSet::load_only_with([rule.clone()], lists);
         if let Some(refused) = loaded.refused.first() {
             return vec![refused.to_string()];
         }
@@ -88,16 +99,10 @@ impl Proof {
         failures
     }
 
-    /// The lists that the rule is held to: the built-in ones, of `yours` those that have other names, and the proof's own in the
-    /// place of any.
+    /// The lists that the rule is held to: the built-in ones, and the proof's own in their place.
     #[must_use]
-    pub fn lists(&self, yours: &Lists) -> Lists {
+    pub fn lists(&self) -> Lists {
         let mut lists = Lists::builtin();
-        for (name, entries) in yours.iter() {
-            if lists.get(name).is_none() {
-                lists.put(name, entries.to_vec());
-            }
-        }
         for (name, entries) in &self.lists {
             lists.put(name, entries.clone());
         }

@@ -12,7 +12,7 @@ use super::{
     fields::Slots,
     tree::{All, Check, How, Item, Tree},
 };
-use crate::rules::check::Fault;
+use crate::rules::{check::Fault, nearest::nearest};
 
 /// Memory that one compiled regex may take, in bytes: a rule's author must not be able to exhaust the function's. The library
 /// does not say how much one takes; that it takes at most so much is known by trying.
@@ -59,11 +59,11 @@ fn condition_tree(condition: &ConditionExpr, detections: &Detections, fields: &m
 
 fn named(name: &str, detections: &Detections, fields: &mut dyn Slots) -> Result<Tree, Fault> {
     let Some(detection) = detections.named.get(name) else {
-        return Err(Fault::new(
-            "condition:",
-            format!("its condition names `{name}`, which is not there"),
-            "name a selection that is there",
-        ));
+        let remedy = match nearest(name, detections.named.keys().map(String::as_str)) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => "name a selection that is there".to_owned(),
+        };
+        return Err(Fault::new("condition:", format!("its condition names `{name}`, which is not there"), remedy));
     };
     Ok(Tree::Named(name.to_owned(), Box::new(detection_tree(name, detection, fields)?)))
 }

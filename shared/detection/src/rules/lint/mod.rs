@@ -2,10 +2,12 @@
 //! meant. A rule that is only found odd here is in force all the same. The Lambda is built without this.
 //!
 //! - [`source`]: where in the file a key or a value stands
+//! - [`head`]: ids, days and tags that are none
 //! - [`lists`]: lists that nobody names, or that a rule misses
 //! - [`names`]: fields, event sources and event names that do not exist
 //! - [`truth`]: conditions that can never be true, or never false
 
+mod head;
 mod lists;
 mod names;
 mod source;
@@ -108,7 +110,12 @@ fn lint(file: &RuleFile, operations: &Operations, given: &Lists) -> Vec<Problem>
     }
     names::lint(&rule, &lines, &source, operations, &mut report);
     lists::of_rule(&rule, &lines, given, &source, &mut report);
+    head::lint(&rule, &source, &mut report);
     truth::lint(&rule.detection, &lines, &source, &mut report);
+    // What a wrong name in the condition leads to is no problem of its own.
+    if rule.detection.conditions.iter().any(|condition| names_what_is_not_there(condition, &rule.detection)) {
+        return report.problems;
+    }
     unused(&rule.detection, &source, &mut report);
     if Needs::of(&rule.detection) == Needs::Nothing {
         let text = "names neither eventSource nor eventName in full, nor a text that each of its records holds, so every record of \
@@ -203,6 +210,17 @@ fn unused(detections: &Detections, source: &Source, report: &mut Report<'_>) {
             let text = format!("`{name}` stands in no condition; use it there, or take it out");
             report.add(Severity::Warning, source.key(&["detection"], name), text);
         }
+    }
+}
+
+fn names_what_is_not_there(condition: &ConditionExpr, detections: &Detections) -> bool {
+    match condition {
+        ConditionExpr::And(parts) | ConditionExpr::Or(parts) => {
+            parts.iter().any(|part| names_what_is_not_there(part, detections))
+        }
+        ConditionExpr::Not(part) => names_what_is_not_there(part, detections),
+        ConditionExpr::Identifier(name) => !detections.named.contains_key(name),
+        ConditionExpr::Selector { .. } => false,
     }
 }
 
