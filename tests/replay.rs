@@ -190,10 +190,30 @@ async fn what_is_wrong_is_said_before_anything_is_read() {
             vec![&place, "--since", "2026-11-22", "--findings-topic", "x"],
             "FINDINGS_TOPIC_ARN is missing or no standard",
         ),
-        (vec!["s3://no-such-bucket-here", "--since", "2026-11-22"], "cannot be listed, which needs s3:ListBucket"),
-        (vec!["http://127.0.0.1:9/123456789012/no-such-queue"], "cannot be read, which needs sqs:ReceiveMessage"),
+        (
+            vec![&place, "--since", "2026-11-22", "--findings-topic", "x"],
+            "--findings-topic stands for FINDINGS_TOPIC_ARN\n",
+        ),
+        (vec!["s3://no-such-bucket-here", "--since", "2026-11-22"], "cannot be listed: NoSuchBucket: "),
+        (vec!["http://127.0.0.1:9/123456789012/no-such-queue"], "cannot be read: "),
     ] {
         let ran = replay(&stack, &arguments).await;
         assert!(ran.status == 2 && ran.err.contains(said), "{arguments:?}: {}", ran.err);
+        assert!(!ran.err.contains(" {") && !ran.err.contains("Error("), "no text of a programmer's: {}", ran.err);
     }
+}
+
+/// What AWS's libraries say then is about anything but the Region.
+#[test]
+fn without_a_region_that_alone_is_said() {
+    let home = tempfile::tempdir().unwrap();
+    let Output { status, stderr, .. } = Command::new(binary())
+        .args(["replay", "s3://b", "--since", "2026-11-22", "--dry-run"])
+        .env_clear()
+        .env("HOME", home.path())
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .output()
+        .unwrap();
+    let said = "bedrock-audit: no Region is set; set AWS_REGION to that of the bucket or the queue\n";
+    assert_eq!((status.code().unwrap(), String::from_utf8(stderr).unwrap().as_str()), (2, said));
 }

@@ -72,6 +72,9 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> io::Result<Ended> {
 async fn run(arguments: &ReplayArguments) -> Result<Ended, String> {
     let mut report = Report::new(arguments.format);
     let aws = deployed::aws().await;
+    if aws.region().is_none() {
+        return Err("no Region is set; set AWS_REGION to that of the bucket or the queue".to_owned());
+    }
     match arguments.source.strip_prefix("s3://") {
         Some(place) => {
             let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
@@ -141,7 +144,22 @@ fn detector(arguments: &ReplayArguments, aws: &SdkConfig, bucket: Option<&str>) 
         };
         flag.or_else(|| env::var(name).ok())
     });
-    deployed::detector(config.map_err(|error| error.to_string())?, aws)
+    deployed::detector(config.map_err(|error| with_options(&error.to_string()))?, aws)
+}
+
+/// What is wrong with the environment, and the options that stand for what it lacks.
+fn with_options(error: &str) -> String {
+    let options = [
+        ("LOG_BUCKETS", "--log-buckets"),
+        ("FINDINGS_TOPIC_ARN", "--findings-topic"),
+        ("ALERTS_TOPIC_ARN", "--alerts-topic"),
+    ];
+    let named: Vec<String> = options
+        .iter()
+        .filter(|(variable, _)| error.contains(variable))
+        .map(|(variable, option)| format!("{option} stands for {variable}"))
+        .collect();
+    if named.is_empty() { error.to_owned() } else { format!("{error}; here, {}", named.join(", ")) }
 }
 
 /// Hands these to the detector as one event, each a message of its own: what becomes of one is told apart from the others.

@@ -1,7 +1,14 @@
 //! Which logs of a bucket were delivered in a span of time. Asks S3 day by day and never for the whole bucket.
 
-use aws_sdk_s3::{Client, error::DisplayErrorContext, types::Object};
+use std::error::Error;
+
+use aws_sdk_s3::{
+    Client,
+    error::{ProvideErrorMetadata, SdkError},
+    types::Object,
+};
 use detection::delivered_log::{ObjectKind, classify};
+use detector::aws_error::{code, said};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use time::{Date, OffsetDateTime, PrimitiveDateTime, macros::format_description};
 
@@ -92,7 +99,7 @@ async fn folders(client: &Client, bucket: &str, folder: &str) -> Result<Vec<Stri
     let mut pages = client.list_objects_v2().bucket(bucket).prefix(folder).delimiter("/").into_paginator().send();
     let mut folders = Vec::new();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| not_listed(bucket, &DisplayErrorContext(&error).to_string()))?;
+        let page = page.map_err(|error| not_listed(bucket, &error))?;
         folders.extend(page.common_prefixes().iter().filter_map(|folder| folder.prefix().map(str::to_owned)));
     }
     Ok(folders)
@@ -102,14 +109,15 @@ async fn objects(client: &Client, bucket: &str, folder: &str) -> Result<Vec<(Off
     let mut pages = client.list_objects_v2().bucket(bucket).prefix(folder).into_paginator().send();
     let mut objects = Vec::new();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| not_listed(bucket, &DisplayErrorContext(&error).to_string()))?;
+        let page = page.map_err(|error| not_listed(bucket, &error))?;
         objects.extend(page.contents().iter().filter_map(|object| Some((delivered(object), object.key()?.to_owned()))));
     }
     Ok(objects)
 }
 
-fn not_listed(bucket: &str, why: &str) -> String {
-    format!("the bucket {bucket} cannot be listed, which needs s3:ListBucket: {why}")
+fn not_listed<E: ProvideErrorMetadata + Error + 'static>(bucket: &str, error: &SdkError<E>) -> String {
+    let needs = if code(error) == Some("AccessDenied") { ", which needs s3:ListBucket" } else { "" };
+    format!("the bucket {bucket} cannot be listed{needs}: {}", said(error))
 }
 
 /// As the name says (`..._20261122T0915Z_...`); where it does not, as S3 does.

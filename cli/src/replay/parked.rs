@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::{
     Client,
-    error::DisplayErrorContext,
     types::{Message, QueueAttributeName},
 };
+use detector::aws_error::{code, said};
 
 use super::{Item, Outcome, ReplayArguments, Report, detector, pass};
 use crate::{complain, progress};
@@ -47,10 +47,7 @@ pub(super) async fn replay(arguments: &ReplayArguments, aws: &SdkConfig, report:
             if detector.is_some() && outcome.problems.is_empty() {
                 let deleting = queue.delete_message().queue_url(url).receipt_handle(&handle).send().await;
                 outcome.problems.extend(deleting.err().map(|error| {
-                    format!(
-                        "it was handled, but cannot be deleted (sqs:DeleteMessage): {}",
-                        DisplayErrorContext(&error)
-                    )
+                    format!("it was handled, but cannot be deleted (sqs:DeleteMessage): {}", said(&error))
                 }));
             }
             if detector.is_none() || !outcome.problems.is_empty() {
@@ -63,7 +60,7 @@ pub(super) async fn replay(arguments: &ReplayArguments, aws: &SdkConfig, report:
     for handle in left {
         let showing = queue.change_message_visibility().queue_url(url).receipt_handle(handle).visibility_timeout(0);
         if let Err(error) = showing.send().await {
-            let why = DisplayErrorContext(&error);
+            let why = said(&error);
             complain(&format!("a message is back in the queue only in a quarter of an hour: {why}"));
         }
     }
@@ -79,7 +76,9 @@ async fn receive(queue: &Client, url: &str) -> Result<Vec<Message>, String> {
         .wait_time_seconds(WAIT_SECONDS);
     let received = receiving.send().await;
     received.map(|received| received.messages.unwrap_or_default()).map_err(|error| {
-        format!("the queue {url} cannot be read, which needs sqs:ReceiveMessage: {}", DisplayErrorContext(&error))
+        let denied = code(&error).is_some_and(|code| code.starts_with("AccessDenied"));
+        let needs = if denied { ", which needs sqs:ReceiveMessage" } else { "" };
+        format!("the queue {url} cannot be read{needs}: {}", said(&error))
     })
 }
 

@@ -6,11 +6,12 @@
 //! - [`findings_topic`]: the edge to SNS
 //! - [`live_rules`]: the rules in force, renewed while the function is warm
 //! - [`rules_prefix`]: the edge to S3 where more rules are
+//! - [`aws_error`]: what AWS said, in a few words
 //! - [`sdk`]: how patient the clients of both edges are
 //! - [`config`]: the environment, checked at start
 //! - [`deployed`]: all of that put together, for the Lambda and for whoever replays what it missed
 
-mod aws_error;
+pub mod aws_error;
 pub mod config;
 pub mod deployed;
 pub mod findings_topic;
