@@ -582,3 +582,25 @@ fn a_file_of_lists_is_checked_and_counted() {
     let ran = scan(&["--lists", text(&lists), "events/logs/quiet-day.json"]);
     assert!(ran.status == 0 && ran.err.contains("mine: no rule names the list `model`; did you mean"), "{}", ran.err);
 }
+
+/// Records come to a disk on other ways, too: whoever has them is told what was expected, and how to get there.
+#[test]
+fn records_without_their_document_are_told_how_to_get_one() {
+    let record = delete_guardrail(1, &json!({}));
+    let listed = json!({"Events": [{"EventId": "x", "CloudTrailEvent": record.to_string()}]});
+    for text in
+        [record.to_string(), format!("{record}\n{record}\n"), json!([record, record]).to_string(), listed.to_string()]
+    {
+        let ran = run(&["scan", "-"], text.as_bytes());
+        assert_eq!(ran.status, 2);
+        assert!(ran.err.starts_with("bedrock-audit: standard input: it is not a CloudTrail log: "), "{}", ran.err);
+        for remedy in ["jq -s '{Records: flatten}' FILE", "jq '{Records: [.Events[].CloudTrailEvent | fromjson]}' FILE"]
+        {
+            assert!(ran.err.contains(remedy), "{}", ran.err);
+        }
+    }
+    let one = run(&["scan", "-"], record.to_string().as_bytes());
+    assert!(one.err.contains(r#"the document has no Records, where {"Records":[...]} was expected"#), "{}", one.err);
+    let cut = document(&[record]);
+    assert!(!run(&["scan", "-"], &cut[..cut.len() - 2]).err.contains("jq"), "it has its document, and is damaged");
+}

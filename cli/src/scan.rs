@@ -9,7 +9,7 @@ use std::{
 
 use detection::{
     audit::{Audit, Audited},
-    delivered_log::{Encoding, ObjectKind, classify},
+    delivered_log::{Damage, Encoding, ObjectKind, classify},
     finding::{Finding, Form, Log},
     ledger::RecordCounts,
     rules::{Level, Loaded, RuleSet, Stage, severity_id},
@@ -26,6 +26,9 @@ const OTHER_FOLDERS: [&str; 3] = ["CloudTrail-Digest", "CloudTrail-Insight", "Cl
 const PIECE: usize = 64 * 1024;
 /// From how many files on somebody waits.
 const WORTH_A_BAR: usize = 20;
+/// How records that came without their document get one.
+const WRAP: &str = "; records that stand alone, one a line or in an array are wrapped by `jq -s '{Records: flatten}' FILE`, what \
+                    lookup-events printed by `jq '{Records: [.Events[].CloudTrailEvent | fromjson]}' FILE`";
 /// A JSON finding is never cut on a disk as it is in a message.
 const NO_LIMIT: usize = usize::MAX;
 
@@ -260,7 +263,10 @@ fn enter(audited: Audited, shown: &Shown, total: &mut Total, progress: &Progress
         progress.suspend(|| complain(&format!("{name}: {unreadable} of {all} could not be read")));
     }
     if let Some(damage) = &audited.damage {
-        progress.suspend(|| complain(&format!("{name}: {damage}")));
+        // Records get to a disk on other ways than through a trail's bucket.
+        let is_wrapped = audited.records.total > 0 || !matches!(damage, Damage::Json { .. });
+        let remedy = if is_wrapped { "" } else { WRAP };
+        progress.suspend(|| complain(&format!("{name}: {damage}{remedy}")));
     }
     let (findings, watched): (Vec<_>, Vec<_>) =
         audited.findings.into_iter().partition(|finding| shown.shadow || finding.about.stage == Stage::Live);

@@ -134,7 +134,7 @@ impl<S: RecordSink> Splitter<S> {
     pub(super) fn end(&mut self) {
         if self.damage.is_none() && !(self.place == Place::End && self.saw_records) {
             let detail = match self.place {
-                Place::End => "the document has no Records",
+                Place::End => "the document has no Records, where {\"Records\":[...]} was expected",
                 Place::Start => "it is empty",
                 _ => "the document ends early",
             };
