@@ -3,7 +3,7 @@ use proptest::{prelude::*, sample::select, strategy::ValueTree, test_runner::Tes
 use super::{super::parse::parse, *};
 
 /// Texts in every run, each whole and broken.
-const TEXTS: usize = 10_000;
+const TEXTS: usize = 5_000;
 
 fn fields() -> Fields {
     let mut fields = Fields::default();
