@@ -55,8 +55,10 @@ fn a_packed_rule_is_what_is_written() {
             let mut engine = Engine::new(&lists);
             engine.add_fields(&rule.fields.iter().map(String::as_str).collect::<Vec<_>>());
             engine.add_packed(at);
+            // First, so that the other brings no field that it lacks.
+            let late = engine.compiled_at(0);
             engine.add(&detections).unwrap();
-            assert_eq!(engine.compiled_at(0), engine.compiled_at(1), "{}", file.path);
+            assert_eq!(late, engine.compiled_at(1), "{}", file.path);
         });
     }
 }
