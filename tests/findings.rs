@@ -11,7 +11,7 @@ use std::{
 use detection::{
     audit::Audited,
     finding::{Alert, ChatNotice, Finding, Form},
-    rules::{Origin, RuleFile, RuleSet},
+    rules::{Lists, Origin, RuleFile, RuleSet},
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -547,6 +547,40 @@ fn attributes_are_ten_and_never_empty() {
     }
 }
 
+/// With the built-in rules alone, what a rule of one's own found would not be found again.
+#[test]
+fn an_alert_names_the_rules_and_the_lists_that_its_command_needs() {
+    let told = |rule: &str, lists: &str| {
+        let rule = format!(
+            "title: T\nid: 5cf5d7ea-ef4c-4a6e-8d4b-0c1a7f0d1b11\nlogsource: {{product: aws, service: cloudtrail}}\ndetection:\n  \
+             selection:\n    eventName: ListBuckets\n    {rule}\n  condition: selection\nlevel: high\n"
+        );
+        let outside =
+            |path: &str, text: &str| RuleFile { path: path.into(), text: text.into(), origin: Origin::Outside };
+        let loaded = RuleSet::load([outside("mine.yml", &rule), outside("lists.yml", lists)]);
+        assert_eq!(loaded.refused, []);
+        let audited = audit_with(&loaded.rule_set, &document(&[ordinary(1)]), "k");
+        let body = Alert::of(&[only(&audited)], 0).unwrap().body;
+        body.lines().find(|line| line.starts_with("Reproduce")).unwrap().split_once("| ").unwrap().1.to_owned()
+    };
+    let mine = "awsRegion|expand: '%mine%'";
+    assert_eq!(
+        told("userAgent|exists: true", "mine: [eu-central-1]"),
+        "bedrock-audit scan --rules FOLDER - (FOLDER: your rules)"
+    );
+    assert_eq!(
+        told(mine, "Mine: [eu-central-1]"),
+        "bedrock-audit scan --rules FOLDER --lists FILE - (FOLDER: your rules, FILE: your lists)"
+    );
+    let mut lists = Lists::builtin();
+    lists.put("regions", vec!["us-east-1".to_owned()]);
+    let rules = RuleSet::load_with([], lists).rule_set;
+    let elsewhere = json!({"eventName": "InvokeModel", "awsRegion": "eu-central-1", "requestParameters": {"modelId": "amazon.nova-lite-v1:0"}});
+    let audited = audit_with(&rules, &document(&[delete_guardrail(1, &elsewhere)]), "k");
+    let body = Alert::of(&[only(&audited)], 0).unwrap().body;
+    assert!(body.contains("| bedrock-audit scan --lists FILE - (FILE: your lists)\n"), "{body}");
+}
+
 #[test]
 fn an_alert_answers_what_a_person_asks() {
     let record = delete_guardrail(1, &json!({"requestParameters": {"clientRequestToken": "a-token", "name": "***"}}));
@@ -575,7 +609,7 @@ fn an_alert_answers_what_a_person_asks() {
         "s3://bedrock-audit-example-logs/AWSLogs/111122223333/CloudTrail/",
         "eventID 9dfb369b-ab13-4fae-a276-000000000001",
         "aws s3 cp 's3://bedrock-audit-example-logs/AWSLogs/",
-        "| bedrock-audit scan -",
+        "| bedrock-audit scan -\n",
     ] {
         assert!(body.contains(expected), "{expected} is missing in\n{body}");
     }

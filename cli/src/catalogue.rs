@@ -33,7 +33,7 @@ fn rule(rule: &Rule, rule_set: &RuleSet, at: RuleRef) -> Value {
         "waits_for_list": rule.waits_for,
         "override": exceptions::override_json(rule_set, at),
         "exceptions": exceptions::json(rule_set, at),
-        "origin": match rule.origin {
+        "origin": match rule.about.origin {
             Origin::BuiltIn => "built-in",
             Origin::Outside => "outside",
         },

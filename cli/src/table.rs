@@ -103,7 +103,7 @@ pub(crate) fn rules(rule_set: &RuleSet, out: &mut impl Write) -> io::Result<()> 
     let mut table = table(&["level", "rule", "family"]);
     for rule in rules {
         let mut lines = vec![neutral(&rule.about.title, 200), neutral(&rule.about.id, 60)];
-        if rule.origin == Origin::Outside {
+        if rule.about.origin == Origin::Outside {
             lines.push(neutral(&rule.path, 200));
         }
         if let Some(list) = &rule.waits_for {

@@ -46,7 +46,7 @@ fn bad_log() -> Vec<u8> {
 
 const DELETED: &str = "Bedrock guardrail deleted (success)";
 const DAMAGED: &str = "A CloudTrail log could not be audited to its end";
-const REMOVED: &str = "A CloudTrail log was removed before it was audited, or after";
+const REMOVED: &str = "A CloudTrail log was removed";
 const UNREADABLE: &str = "Records of a CloudTrail log could not be read";
 
 fn given_back(invocation: &Invocation) -> Vec<String> {

@@ -10,7 +10,7 @@ use super::{Details, Finding, Log};
 use crate::{
     ids,
     record::Outcome,
-    rules::{self, About, Stage},
+    rules::{self, About, Origin, Stage},
 };
 
 /// What can be wrong with a file.
@@ -57,8 +57,8 @@ impl FileProblem {
         match self {
             Self::LogRemoved => Words {
                 id: "ab0c6f0e-52f1-4b8e-9d0a-6a3e4f1c7d01",
-                title: "A CloudTrail log was removed before it was audited, or after",
-                description: "An object that CloudTrail delivered is no longer in the log bucket. Nobody removes logs in ordinary work: what stood in it may be what somebody wants to hide.",
+                title: "A CloudTrail log was removed",
+                description: "An object that CloudTrail delivered is no longer in the log bucket, whether it had been audited or not. Nobody removes logs in ordinary work: what stood in it may be what somebody wants to hide.",
                 level: Level::High,
                 respond: &[
                     "Find who removed it: look for DeleteObject and DeleteObjects on the log bucket in its S3 data events.",
@@ -69,7 +69,7 @@ impl FileProblem {
             Self::LogDamaged => Words {
                 id: "ab0c6f0e-52f1-4b8e-9d0a-6a3e4f1c7d02",
                 title: "A CloudTrail log could not be audited to its end",
-                description: "The object is complete as S3 has it, but it is not the gzipped JSON that CloudTrail writes. What stood before the damage was audited; what follows it was not.",
+                description: "The file was read as far as it goes, and it is not the gzipped JSON that CloudTrail writes. What stood before the damage was audited; what follows it was not.",
                 level: Level::High,
                 respond: &[
                     "Check the file against CloudTrail's digest: `aws cloudtrail validate-logs --trail-arn TRAIL --start-time TIME`. An invalid hash means that somebody changed it.",
@@ -144,6 +144,8 @@ pub fn about_file(
         asks_outcome: false,
         stage: Stage::Live,
         version: None,
+        origin: Origin::BuiltIn,
+        reads_your_lists: false,
         words: said.into(),
     };
     let bucket = log.bucket.as_deref().unwrap_or_default();

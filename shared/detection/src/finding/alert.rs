@@ -7,6 +7,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use super::{Confidence, Details, FileProblem, Finding, Matched, ocsf::outcome_in_words};
 use crate::{
     record::{Asked, Outcome},
+    rules::Origin,
     text,
 };
 
@@ -257,8 +258,20 @@ fn reproduce(finding: &Finding) -> String {
             "bedrock-audit rules list --rules FOLDER, with the folder of your rules".to_owned()
         }
         Some(FileProblem::LogRemoved) => format!("aws s3 ls {quoted}"),
-        _ if finding.log.bucket.is_some() => format!("aws s3 cp {quoted} - | bedrock-audit scan -"),
-        _ => format!("bedrock-audit scan {quoted}"),
+        _ if finding.log.bucket.is_some() => format!("aws s3 cp {quoted} - | {}", scan(finding, "-")),
+        _ => scan(finding, &quoted),
+    }
+}
+
+/// The command that scans a log with the rules and the lists that gave the finding.
+fn scan(finding: &Finding, log: &str) -> String {
+    match (finding.about.origin, finding.about.reads_your_lists) {
+        (Origin::BuiltIn, false) => format!("bedrock-audit scan {log}"),
+        (Origin::BuiltIn, true) => format!("bedrock-audit scan --lists FILE {log} (FILE: your lists)"),
+        (Origin::Outside, false) => format!("bedrock-audit scan --rules FOLDER {log} (FOLDER: your rules)"),
+        (Origin::Outside, true) => {
+            format!("bedrock-audit scan --rules FOLDER --lists FILE {log} (FOLDER: your rules, FILE: your lists)")
+        }
     }
 }
 

@@ -1,7 +1,10 @@
 //! Approved lists: the values that rules name by a placeholder (`expand: '%models%'`), put in before any engine sees a rule.
 //! Knows nothing of where a list's file comes from.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use ipnet::IpNet;
 use rsigma_parser::{Detection, DetectionItem, Detections, Modifier, SigmaString, SigmaValue, StringPart};
@@ -30,6 +33,8 @@ pub struct Lists {
     by_name: BTreeMap<String, Vec<String>>,
     /// Entries that stay in their lists whatever takes the place of these.
     kept: BTreeMap<String, Vec<String>>,
+    /// Those that others took the place of, or that are new.
+    replaced: BTreeSet<String>,
 }
 
 impl Default for Lists {
@@ -43,7 +48,12 @@ impl Lists {
     #[must_use]
     pub fn builtin() -> Self {
         // A test reads the file. Without it every rule that names a list would be refused: loud, not silent.
-        Self { by_name: postcard::from_bytes(BUILTIN).unwrap_or_default(), kept: BTreeMap::new() }
+        Self { by_name: postcard::from_bytes(BUILTIN).unwrap_or_default(), ..Self::none() }
+    }
+
+    /// No lists.
+    fn none() -> Self {
+        Self { by_name: BTreeMap::new(), kept: BTreeMap::new(), replaced: BTreeSet::new() }
     }
 
     /// Those of a file alone.
@@ -52,7 +62,7 @@ impl Lists {
     /// When the file is no map from names to lists of texts, or an entry is not what its list holds.
     pub fn of(file: &RuleFile) -> Result<Self, Refused> {
         let by_name = parse(&file.text).map_err(|fault| fault.at(&file.path, &file.text))?;
-        Ok(Self { by_name, kept: BTreeMap::new() })
+        Ok(Self { by_name, ..Self::none() })
     }
 
     /// Takes the lists of a file in place of those with the same names.
@@ -69,6 +79,7 @@ impl Lists {
     pub fn put(&mut self, name: &str, mut entries: Vec<String>) {
         let name = name.to_lowercase();
         entries.extend(self.kept.get(&name).into_iter().flatten().cloned());
+        self.replaced.insert(name.clone());
         self.by_name.insert(name, entries);
     }
 
@@ -83,6 +94,11 @@ impl Lists {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&[String]> {
         self.by_name.get(&name.to_lowercase()).map(Vec::as_slice)
+    }
+
+    /// Whether a list is not as it is built in. What was kept beside its entries does not count.
+    pub(super) fn is_replaced(&self, name: &str) -> bool {
+        self.replaced.contains(&name.to_lowercase())
     }
 
     /// Whether a list is there, and so short that it takes no built-in rule beyond what is allowed.

@@ -20,7 +20,7 @@ use super::{
     needs::{self, Needs},
     one_lower,
     overrides::{self, Overrides},
-    packed::{Content, Kept, Library, Packed},
+    packed::{self, Content, Kept, Library, Packed},
     parser_fault::parser_fault,
     unknown::unknown_operation,
 };
@@ -299,9 +299,10 @@ fn built_in(
         version: packed.version,
         fields: packed.fields.iter().filter_map(|at| fields.get(*at)).map(|field| (*field).to_owned()).collect(),
         waits_for,
+        named: packed.lists,
         words: LazyWords::packed(Arc::clone(words), packed.words),
     };
-    Ok((rule(file, head, attributes, warnings), asked))
+    Ok((rule(file, head, attributes, lists, warnings), asked))
 }
 
 /// A rule as it is written.
@@ -311,6 +312,8 @@ fn read(file: &RuleFile, lists: &Lists, warnings: &mut Vec<Warning>) -> Result<(
     }
     let mut sigma = parse(&file.text)?;
     check::check(&sigma)?;
+    let mut named = Vec::new();
+    sigma.detection.named.values().for_each(|detection| packed::lists_of(detection, &mut named));
     expand(&mut sigma.detection, lists)?;
     let mut attributes = Attributes::of(&sigma.custom_attributes)?;
     let waits_for = waits_for(&attributes.requires_lists, lists)?;
@@ -342,9 +345,10 @@ fn read(file: &RuleFile, lists: &Lists, warnings: &mut Vec<Warning>) -> Result<(
         version: sigma.modified.or(sigma.date),
         fields: needs::fields_of(&sigma.detection),
         waits_for,
+        named,
         words: words.into(),
     };
-    Ok((rule(file, head, attributes, warnings), Asked::Now(sigma.detection)))
+    Ok((rule(file, head, attributes, lists, warnings), Asked::Now(sigma.detection)))
 }
 
 /// Puts the entries of lists into the places of their names, and looks at what comes of it.
@@ -362,10 +366,12 @@ struct Head {
     version: Option<String>,
     fields: Vec<String>,
     waits_for: Option<String>,
+    /// The lists that it names.
+    named: Vec<String>,
     words: LazyWords,
 }
 
-fn rule(file: &RuleFile, head: Head, attributes: Attributes, warnings: &mut Vec<Warning>) -> Rule {
+fn rule(file: &RuleFile, head: Head, attributes: Attributes, lists: &Lists, warnings: &mut Vec<Warning>) -> Rule {
     for name in attributes.unknown {
         let meant =
             nearest(&name, attributes::NAMES).map_or(String::new(), |meant| format!("; did you mean `{meant}`?"));
@@ -377,6 +383,9 @@ fn rule(file: &RuleFile, head: Head, attributes: Attributes, warnings: &mut Vec<
         ["errorCode", "derived.outcome"].contains(&field.as_str()) || field.starts_with("responseElements.statusCode")
     });
     let looks_at_outcome = asks_outcome || head.fields.iter().any(|field| field == "errorMessage");
+    let derived = |(field, list)| head.fields.iter().any(|read| read == field) && lists.is_replaced(list);
+    let reads_your_lists = head.named.iter().chain(&attributes.requires_lists).any(|name| lists.is_replaced(name))
+        || [("derived.foreign_accounts", "accounts"), ("derived.foreign_buckets", "buckets")].into_iter().any(derived);
     let keeps_level = file.origin == Origin::Outside || looks_at_outcome;
     let unsuccessful = if keeps_level { head.level } else { one_lower(head.level) };
     Rule {
@@ -387,10 +396,11 @@ fn rule(file: &RuleFile, head: Head, attributes: Attributes, warnings: &mut Vec<
             family: attributes.family,
             stage: attributes.stage,
             version: head.version,
+            origin: file.origin,
+            reads_your_lists,
             asks_outcome,
             words: head.words,
         }),
-        origin: file.origin,
         path: file.path.clone(),
         name: head.name,
         fields: head.fields,

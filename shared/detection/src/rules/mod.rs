@@ -64,6 +64,10 @@ pub struct About {
     pub stage: Stage,
     /// The day of the rule's last change (`modified`, else `date`), as written.
     pub version: Option<String>,
+    /// Where it came from.
+    pub origin: Origin,
+    /// Whether it reads a list that is not as it is built in.
+    pub reads_your_lists: bool,
     /// Whether it asks what became of the call. What another says is what happens if the call succeeds.
     pub asks_outcome: bool,
     pub(crate) words: LazyWords,
@@ -101,8 +105,6 @@ pub enum RuleRef {
 pub struct Rule {
     /// What is said of it in findings.
     pub about: Arc<About>,
-    /// Where it came from.
-    pub origin: Origin,
     /// Path of its file, for messages.
     pub path: String,
     /// The Sigma name, by which filters may call it.

@@ -235,7 +235,7 @@ impl From<Attribute> for Value {
 }
 
 /// The lists that a rule names, in lower case. What is no placeholder, and only looks like one, is no list's name either.
-fn lists_of(detection: &Detection, lists: &mut Vec<String>) {
+pub(crate) fn lists_of(detection: &Detection, lists: &mut Vec<String>) {
     match detection {
         Detection::AllOf(items) => {
             for item in items.iter().filter(|item| item.field.has_modifier(Modifier::Expand)) {

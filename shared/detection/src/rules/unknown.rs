@@ -31,12 +31,13 @@ pub(super) fn unknown_operation() -> Rule {
         family: Some("unknown-operations".to_owned()),
         stage: Stage::Live,
         version: None,
+        origin: Origin::BuiltIn,
+        reads_your_lists: false,
         asks_outcome: false,
         words: words.into(),
     };
     Rule {
         about: Arc::new(about),
-        origin: Origin::BuiltIn,
         path: String::new(),
         name: None,
         fields: Vec::new(),
