@@ -31,6 +31,9 @@ PACKAGE = "bedrock-audit-detector"
 BINARY = "bootstrap"
 BEGIN_SECONDS = 30
 INVOKE_SECONDS = 120
+# cargo-lambda sets a variable of this name for the function, whatever its own environment holds, and the function's
+# runtime warns of it every time: it says nothing about the event.
+SAID_EVERY_TIME = "AWS_LAMBDA_MAX_CONCURRENCY"
 
 
 class InvokeFailed(program.Failed):
@@ -169,8 +172,9 @@ def messages_given_back(answer: str) -> int:
     return len(given_back or [])
 
 
-def why(problems: list[str], otherwise: str) -> str:
-    return "\n".join(f"  {problem}" for problem in problems) or otherwise
+def why(lines: list[str], otherwise: str) -> str:
+    """Points to the log, which has just been printed, if the problem stands there."""
+    return "Its log, above, says why." if problems_in(lines) else otherwise
 
 
 def invoke(event: str, log: bytes) -> None:
@@ -185,11 +189,11 @@ def invoke(event: str, log: bytes) -> None:
             finally:
                 lines = output.new_lines()
                 report.heading("What the function wrote")
-                print("\n".join(lines))
+                print("\n".join(line for line in lines if SAID_EVERY_TIME not in line))
         if answer.returncode != 0:
             # What follows sends the reader to cargo-lambda's forum, which did nothing wrong.
             error = answer.stderr.partition("Was this behavior unexpected?")[0].strip()
-            raise InvokeFailed(f"The function failed.\n{why(problems_in(lines), error)}")
+            raise InvokeFailed(f"The function failed. {why(lines, error)}")
         report.heading("What the function answered")
         print(answer.stdout.strip())
         for number, alert in enumerate(stack.alerts(), start=1):
@@ -200,8 +204,8 @@ def invoke(event: str, log: bytes) -> None:
             report.heading(f"Finding {number} of {len(findings)}")
             report.finding(finding)
         if given_back := messages_given_back(answer.stdout):
-            problems = why(problems_in(lines), "  Its log does not say why.")
-            raise InvokeFailed(f"The function gave {given_back} of the event's messages back.\n{problems}")
+            said = why(lines, "Its log does not say why.")
+            raise InvokeFailed(f"The function gave {given_back} of the event's messages back. {said}")
         if not findings:
             report.heading("No finding")
 

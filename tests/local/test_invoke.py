@@ -53,19 +53,25 @@ class Invoked(unittest.TestCase):
             invoke.invoke("{}", b"")
         return printed.getvalue()
 
+    def test_what_cargo_lambda_brings_about_every_time_is_not_shown(self) -> None:
+        warned = "WARN AWS_LAMBDA_MAX_CONCURRENCY is set to '1', but the concurrency-tokio feature is not enabled"
+        printed = self.invoked(0, "null", "", [warned, "what it wrote"])
+        self.assertIn("what it wrote", printed)
+        self.assertNotIn("CONCURRENCY", printed)
+
     def test_no_finding_is_said_where_all_went_well(self) -> None:
         self.assertIn("No finding", self.invoked(0, '{"batchItemFailures":[]}', "", []))
 
     def test_a_message_given_back_is_a_failure_with_its_problem(self) -> None:
-        with self.assertRaisesRegex(invoke.InvokeFailed, "gave 1 of .* back.\\n  there was no time left"):
+        with self.assertRaisesRegex(invoke.InvokeFailed, "gave 1 of .* back. Its log, above, says why.$"):
             self.invoked(0, '{"batchItemFailures":[{"itemIdentifier":"1"}]}', "", [GIVEN_BACK])
 
     def test_a_failed_invocation_is_told_with_its_problem(self) -> None:
-        with self.assertRaisesRegex(invoke.InvokeFailed, "failed.\\n  there was no time left$"):
+        with self.assertRaisesRegex(invoke.InvokeFailed, "failed. Its log, above, says why.$"):
             self.invoked(1, "", "Error: NotAudited", [GIVEN_BACK])
 
     def test_without_a_problem_in_the_log_cargo_lambda_has_the_word(self) -> None:
-        with self.assertRaisesRegex(invoke.InvokeFailed, "failed.\\nError: Crashed$"):
+        with self.assertRaisesRegex(invoke.InvokeFailed, "failed. Error: Crashed$"):
             self.invoked(1, "", "Error: Crashed\nWas this behavior unexpected? Ask us.", [])
 
 
