@@ -690,6 +690,11 @@ fn an_explanation_names_the_part_that_says_no() {
         ("{a: [x, y]}", r#"{"a":["z",1,null]}"#, "selection: `a: x, y`: the field holds \"z\", 1, null"),
         ("{a|contains|all: [x, y]}", r#"{"a":"x"}"#, "selection: `a|contains|all: y`: the field holds \"x\""),
         ("{a: x}", r#"{"a":["","null",null,true]}"#, "selection: `a: x`: the field holds \"\", \"null\", null, true"),
+        (
+            "{a: ['', null, 'null', 'x, y', -]}",
+            r#"{"a":"z"}"#,
+            "selection: `a: '', null, 'null', 'x, y', -`: the field holds \"z\"",
+        ),
         ("{a: x}", "{}", "selection: `a: x`: the field is absent"),
         ("{a: x}", r#"{"a":{}}"#, "selection: `a: x`: the field is an object or an empty list"),
         ("{a|neq: x}", r#"{"a":"x"}"#, "selection: `a|neq: x`: the field holds \"x\""),

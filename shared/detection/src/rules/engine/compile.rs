@@ -115,7 +115,14 @@ pub(super) fn item_tree(name: &str, item: &DetectionItem, fields: &mut dyn Slots
 }
 
 fn listed(values: &[SigmaValue]) -> String {
-    let shown: Vec<String> = values.iter().take(5).map(ToString::to_string).collect();
+    let shown = |value: &SigmaValue| match value {
+        // In quotes where it would not be seen, or be taken for something else.
+        SigmaValue::String(text) if matches!(text.original.as_str(), "" | "null") || text.original.contains(", ") => {
+            format!("'{text}'")
+        }
+        value => value.to_string(),
+    };
+    let shown: Vec<String> = values.iter().take(5).map(shown).collect();
     let more = if values.len() > 5 { ", ..." } else { "" };
     format!("{}{more}", shown.join(", "))
 }
