@@ -745,6 +745,14 @@ fn a_chat_notice_is_what_amazon_q_shows() {
     assert!(notice["content"]["title"].as_str().unwrap().contains("Bedrock guardrail deleted (success)"));
     let description = notice["content"]["description"].as_str().unwrap();
     assert!(!description.contains('<') && !description.contains('@'), "{description}");
+    let links: Vec<&str> = description.lines().filter(|line| line.starts_with("https://")).collect();
+    assert_eq!(
+        links,
+        [
+            "https://eu-central-1.console.aws.amazon.com/cloudtrailv2/home?region=eu-central-1#/events/9dfb369b-ab13-4fae-a276-000000000001",
+            "https://docs.aws.amazon.com/bedrock/latest/APIReference/API_DeleteGuardrail.html"
+        ]
+    );
     let hostile = json!({"recipientAccountId": "<!channel> @here"});
     let hostile = found(&[delete_guardrail(1, &hostile)]);
     let hostile: Value = serde_json::from_str(&ChatNotice::of(&[only(&hostile)], 0).unwrap().json).unwrap();
@@ -764,7 +772,7 @@ fn a_hostile_key_forges_no_line_and_no_command() {
     assert!(body.contains(r"aws s3 cp 's3://bedrock-audit-example-logs/it'\''s"), "{body}");
     let notice: Value = serde_json::from_str(&ChatNotice::of(&[finding], 0).unwrap().json).unwrap();
     let description = notice["content"]["description"].as_str().unwrap();
-    assert!(description.chars().all(harmless) && description.trim_end().lines().count() == 3, "{description}");
+    assert!(description.chars().all(harmless) && description.trim_end().lines().count() == 5, "{description}");
 }
 
 #[test]

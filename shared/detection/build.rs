@@ -90,12 +90,15 @@ fn pack(text: &str, packer: &mut Packer) -> Option<Packed> {
 /// page among all pages.
 type Operation<'c> = (usize, Vec<&'c str>, usize);
 
+/// Operations by source and name.
+type Operations<'c> = BTreeMap<&'c str, BTreeMap<&'c str, Operation<'c>>>;
+
 const CLASSES: [&str; 5] = ["read", "invoke", "write", "tag", "credential"];
 
-/// Operations by source and name, and their pages, of a catalogue that `src/catalogue.rs` explains. A row that is not in
+/// Operations, and their pages, of a catalogue that `src/catalogue.rs` explains. A row that is not in
 /// order, or has no class, stops the build: so none is there twice, and none is unclassified.
-fn operations(csv: &str) -> Result<(BTreeMap<&str, BTreeMap<&str, Operation<'_>>>, Vec<String>), String> {
-    let mut operations: BTreeMap<&str, BTreeMap<&str, Operation<'_>>> = BTreeMap::new();
+fn operations(csv: &str) -> Result<(Operations<'_>, Vec<String>), String> {
+    let mut operations = Operations::new();
     let mut pages: Vec<String> = Vec::new();
     let mut before = ("", "");
     for (number, row) in csv.lines().enumerate().skip(1) {

@@ -517,7 +517,7 @@ async fn a_flood_stays_few_messages() {
     assert_eq!((bench.titles().len(), ledger.records.matched), (1, 30_000));
 }
 
-/// A name that AWS invents tomorrow on a Bedrock source is a finding, one for each operation, account and log.
+/// A name that AWS invents tomorrow on a Bedrock source is a finding, one for each operation, account and log, whatever came of it.
 #[tokio::test]
 async fn an_operation_that_nobody_knows_is_a_finding() {
     let unknown = |n, name: &str, change: Value| {
@@ -533,12 +533,22 @@ async fn an_operation_that_nobody_knows_is_a_finding() {
         unknown(5, "OpenTheGates", json!({"eventSource": "s3.amazonaws.com"})),
         unknown(6, "GetGuardrail", json!({})),
         unknown(7, "CreateInference", json!({"eventSource": "bedrock-mantle.amazonaws.com"})),
+        unknown(8, "OpenTheGates", json!({"recipientAccountId": "444455556666", "errorCode": "ValidationException"})),
+        unknown(9, "CloseTheGates", json!({"errorCode": "ValidationException"})),
+        unknown(10, "CloseTheGates", json!({"errorCode": "AccessDenied"})),
     ];
     let bench = Bench::with("new", log(&records));
     let ledger = bench.wake(s3(&["new"])).await.ledger;
-    assert_eq!(bench.titles(), ["Bedrock operation that this version does not know (success)"; 2]);
-    assert_eq!((ledger.records.matched, ledger.records.unmatched), (3, 4));
+    let mut titles = bench.titles();
+    titles.sort();
+    let title = "Bedrock operation that this version does not know";
+    // Of several, what was accepted counts, then what was denied.
+    assert_eq!(titles, [format!("{title} (denied)"), format!("{title} (success)"), format!("{title} (success)")]);
+    assert_eq!((ledger.records.matched, ledger.records.unmatched), (6, 4));
     let findings = bench.topics.findings.lock().unwrap();
+    let errors: Vec<Option<&str>> =
+        findings.iter().map(|finding| finding.matched().unwrap().error_code.as_deref()).collect();
+    assert!(errors.contains(&Some("AccessDenied")) && !errors.contains(&Some("ValidationException")), "{errors:?}");
     assert!(findings.iter().all(|finding| finding.severity_name() == "Low"));
 }
 

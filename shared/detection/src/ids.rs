@@ -9,9 +9,9 @@ pub(crate) fn uuid<P: AsRef<[u8]>>(parts: impl IntoIterator<Item = P>) -> String
     Uuid::new_v8(first_16(&hash(parts))).to_string()
 }
 
-/// The first sixteen bytes of a part's hash: enough to tell records apart, small enough to keep for every one.
-pub(crate) fn fingerprint(part: &[u8]) -> [u8; 16] {
-    first_16(&hash([part]))
+/// The first sixteen bytes of a hash of parts: enough to tell records apart, small enough to keep for every one.
+pub(crate) fn fingerprint<P: AsRef<[u8]>>(parts: impl IntoIterator<Item = P>) -> [u8; 16] {
+    first_16(&hash(parts))
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -75,12 +75,18 @@ impl ChatNotice {
         for finding in findings.iter().take(MOST_TOLD) {
             let (first, _) = times(finding);
             description.push_str(&format!(
-                "*{}* {}\n{}\nsince {first}, in {}\n\n",
+                "*{}* {}\n{}\nsince {first}, in {}\n",
                 finding.severity_name(),
                 in_code(&finding.title()),
                 in_code(&finding.summary()),
                 in_code(&finding.log.location()),
             ));
+            // Bare, because Slack and Teams write links differently. Both are made of letters, digits and hyphens alone.
+            let documentation = finding.matched().and_then(|matched| matched.documentation.clone());
+            for link in finding.console_link().into_iter().chain(documentation) {
+                description.push_str(&format!("{link}\n"));
+            }
+            description.push('\n');
         }
         if let Some(more) = count.checked_sub(MOST_TOLD).filter(|more| *more > 0) {
             description.push_str(&format!("{more} more findings are in the findings topic.\n"));

@@ -1,6 +1,7 @@
 //! Matches become findings: those of one log that tell the same story are one. Knows nothing of how a finding is written.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
@@ -24,8 +25,6 @@ const MOST_BYTES_OF_ALL: usize = 4 * 1024 * 1024;
 /// Different targets that one actor may try in vain with one call before the rest becomes one finding. Otherwise whoever is
 /// denied everything could bury a finding under a million others.
 const MOST_VAIN_TARGETS: usize = 100;
-/// Parts of a key before its targets: actor, credential, account, Region, source, name, error.
-const STORY_PARTS: usize = 7;
 /// Findings of one log that are told apart by actor, credential, Region and target. Real logs have a few; a flood of more would
 /// fill the memory of the function, which is then killed and finds nothing. What comes after them is one finding for each rule,
 /// outcome, account, call and error.
@@ -46,8 +45,6 @@ const MOST_TALLIED_BYTES: usize = 8 * 1024 * 1024;
 const MOST_EVENT_IDS_OF_ALL: usize = 50_000;
 /// Characters of an eventID. AWS's have 36.
 const MOST_OF_EVENT_ID: usize = 128;
-/// Of these, what is told apart even in a flood: account, source, name, error.
-const OF_CALL: [usize; 4] = [2, 4, 5, 6];
 /// eventIDs that a finding names.
 const MOST_EVENT_IDS: usize = 1_000;
 
@@ -57,13 +54,30 @@ struct Key {
     rule: RuleRef,
     /// The rule is as an override makes it.
     overridden: bool,
+    /// Of an operation that nobody knows, none: whatever became of its calls, they are one finding.
     outcome: Outcome,
-    parts: Vec<String>,
+    story: Story,
+    /// What it was done to, and what else the rule groups by.
+    targets: Vec<String>,
+}
+
+/// Who did what, and where. What is left empty tells none apart.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Story {
+    actor: String,
+    credential: String,
+    account: String,
+    region: String,
+    source: String,
+    name: String,
+    error: String,
 }
 
 #[derive(Debug)]
 struct Group {
     matched: Matched,
+    /// What became of the calls; where it differs, the success.
+    outcome: Outcome,
     account: Option<String>,
     region: Option<String>,
     /// Fingerprints of all eventIDs, for the id; of the bytes of records that have none.
@@ -148,7 +162,7 @@ impl<'r> Groups<'r> {
             }
             let key = self.key(first, record, &actor, outcome);
             let key = self.folded(key);
-            let actor = if key.is_of_several() { several() } else { actor.clone() };
+            let actor = if key.story.actor == SEVERAL { several() } else { actor.clone() };
             let group = self.groups.entry(key).or_insert_with(|| Group::new(record, actor, writes, &mut self.left));
             group.add(record, bytes, first, &mut self.left);
             group.related.extend(lesser.iter().map(|fired| (fired.rule, fired.overridden)));
@@ -158,7 +172,8 @@ impl<'r> Groups<'r> {
     /// What tells the group of a record from all others.
     pub(crate) fn fingerprint(&self, fired: &Fired, record: &Record<'_>) -> [u8; 16] {
         let key = self.key(fired, record, &Actor::of(record), Outcome::of(record));
-        ids::fingerprint(format!("{key:?}").as_bytes())
+        let rule = self.rule_set.rule(key.rule, key.overridden).map(|rule| rule.about.id.as_str());
+        ids::fingerprint(key.parts(rule.unwrap_or_default()))
     }
 
     /// The key itself or, after too many targets tried in vain, the one that stands for all further ones.
@@ -173,15 +188,13 @@ impl<'r> Groups<'r> {
             return key;
         }
         // Only targets are folded: whose account it was, and what was refused, is never mixed.
-        let mut story = key.clone();
-        story.parts.truncate(STORY_PARTS);
-        let tried = self.vain.entry(story.clone()).or_default();
+        let without = Key { targets: Vec::new(), ..key.clone() };
+        let tried = self.vain.entry(without.clone()).or_default();
         *tried += 1;
         if *tried <= MOST_VAIN_TARGETS {
             return key;
         }
-        story.parts.push("more targets".to_owned());
-        story
+        Key { targets: vec!["more targets".to_owned()], ..without }
     }
 
     fn writes(&self, record: &Record<'_>) -> bool {
@@ -190,23 +203,23 @@ impl<'r> Groups<'r> {
 
     fn key(&self, fired: &Fired, record: &Record<'_>, actor: &Actor, outcome: Outcome) -> Key {
         let (rule, overridden) = (fired.rule, fired.overridden);
-        // One finding for each operation that nobody knows and account, whoever calls it.
+        let call = Story {
+            account: part(record.account().unwrap_or_default()),
+            source: part(record.event_source()),
+            name: part(record.event_name()),
+            ..Story::default()
+        };
+        // One finding for each operation that nobody knows and account, whoever calls it and whatever comes of it.
         if rule == RuleRef::UnknownOperation {
-            let parts = [record.account().unwrap_or_default(), record.event_source(), record.event_name()];
-            return Key { rule, overridden, outcome, parts: parts.map(part).to_vec() };
+            return Key { rule, overridden, outcome: Outcome::NotApplicable, story: call, targets: Vec::new() };
         }
-        // The first STORY_PARTS, whatever the call.
-        let mut parts: Vec<String> = [
-            actor.uid.as_str(),
-            actor.credential.as_deref().unwrap_or_default(),
-            record.account().unwrap_or_default(),
-            record.region().unwrap_or_default(),
-            record.event_source(),
-            record.event_name(),
-            record.error_code().unwrap_or_default(),
-        ]
-        .map(part)
-        .to_vec();
+        let story = Story {
+            actor: part(&actor.uid),
+            credential: part(actor.credential.as_deref().unwrap_or_default()),
+            region: part(record.region().unwrap_or_default()),
+            error: part(record.error_code().unwrap_or_default()),
+            ..call
+        };
         // Two deleted guardrails are two findings; five thousand denied invocations are one.
         let mut targets = Vec::new();
         if self.writes(record) {
@@ -218,8 +231,7 @@ impl<'r> Groups<'r> {
         if targets.iter().map(String::len).sum::<usize>() > MOST_TARGET_BYTES {
             targets = vec![ids::uuid([&b"targets"[..]].into_iter().chain(targets.iter().map(String::as_bytes)))];
         }
-        parts.append(&mut targets);
-        Key { rule, overridden, outcome, parts }
+        Key { rule, overridden, outcome, story, targets }
     }
 
     /// The findings, worst first, and how many others they stand for altogether.
@@ -236,8 +248,14 @@ impl<'r> Groups<'r> {
 }
 
 impl Key {
-    fn is_of_several(&self) -> bool {
-        self.parts.first().is_some_and(|actor| actor == SEVERAL)
+    /// All that it is made of, in an order that stays. How many parts there are is one of them, so that none can be taken for what
+    /// is hashed behind them.
+    fn parts<'k>(&'k self, rule_id: &'k str) -> impl Iterator<Item = Cow<'k, [u8]>> {
+        let Story { actor, credential, account, region, source, name, error } = &self.story;
+        let story = [actor, credential, account, region, source, name, error];
+        let size = (story.len() + self.targets.len()).to_string();
+        let fixed = [Cow::from(rule_id.as_bytes()), self.outcome.as_str().as_bytes().into(), size.into_bytes().into()];
+        fixed.into_iter().chain(story.into_iter().chain(&self.targets).map(|text| text.as_bytes().into()))
     }
 }
 
@@ -247,7 +265,7 @@ fn part(text: &str) -> String {
         return text.to_owned();
     }
     let start: String = text.chars().take(MOST_OF_PART / 2).collect();
-    format!("{start}#{}", ids::hex(&ids::fingerprint(text.as_bytes())))
+    format!("{start}#{}", ids::hex(&ids::fingerprint([text])))
 }
 
 /// A key that stands for this one where `apart` others are told apart already.
@@ -255,12 +273,11 @@ fn coarse(mut key: Key, apart: usize) -> Key {
     if apart < MOST_APART || key.rule == RuleRef::UnknownOperation && apart < MOST_CALLS_APART {
         return key;
     }
-    key.parts.truncate(STORY_PARTS);
-    let kept: &[usize] = if apart < MOST_CALLS_APART { &OF_CALL } else { &[] };
-    for (at, part) in key.parts.iter_mut().enumerate() {
-        if !kept.contains(&at) {
-            SEVERAL.clone_into(part);
-        }
+    let several = || SEVERAL.to_owned();
+    key.targets.clear();
+    key.story = Story { actor: several(), credential: several(), region: several(), ..key.story };
+    if apart >= MOST_CALLS_APART {
+        key.story = Story { account: several(), source: several(), name: several(), error: several(), ..key.story };
     }
     key
 }
@@ -303,6 +320,7 @@ impl Group {
         };
         Self {
             matched,
+            outcome: Outcome::of(record),
             account: record.account().map(part),
             region: record.region().map(part),
             fingerprints: BTreeSet::new(),
@@ -314,10 +332,15 @@ impl Group {
     fn add(&mut self, record: &Record<'_>, bytes: &[u8], fired: &Fired, left: &mut Left) {
         let matched = &mut self.matched;
         // The same event twice in one log, as CloudTrail sometimes delivers it, is one event.
-        if !self.fingerprints.insert(ids::fingerprint(record.event_id().map_or(bytes, str::as_bytes))) {
+        if !self.fingerprints.insert(ids::fingerprint([record.event_id().map_or(bytes, str::as_bytes)])) {
             return;
         }
         matched.count += 1;
+        let outcome = Outcome::of(record);
+        if outcome < self.outcome {
+            self.outcome = outcome;
+            matched.error_code = record.error_code().map(part);
+        }
         if let Some(time) = record.time_ms() {
             matched.first_ms = Some(matched.first_ms.map_or(time, |first| first.min(time)));
             matched.last_ms = Some(matched.last_ms.map_or(time, |last| last.max(time)));
@@ -362,29 +385,24 @@ impl Group {
 
     fn finish(mut self, key: &Key, rule_set: &RuleSet, log: &Log) -> Option<Finding> {
         let rule = rule_set.rule(key.rule, key.overridden)?;
-        let (about, severity) = (Arc::clone(&rule.about), severity_of(rule, key.outcome));
+        let (about, severity) = (Arc::clone(&rule.about), severity_of(rule, self.outcome));
         let about_of = |(rule, overridden): &(RuleRef, bool)| {
             rule_set.rule(*rule, *overridden).map(|rule| Arc::clone(&rule.about))
         };
         self.matched.related = self.related.iter().filter_map(about_of).collect();
         let (source, name) = (&self.matched.event_source, &self.matched.event_name);
         self.matched.documentation = documentation::page(rule_set.operations(), source, name);
-        // How many parts the key has is hashed with them, so that none of them can be taken for a record.
-        let size = key.parts.len().to_string();
-        let of_key = || {
-            let fixed = [about.id.as_bytes(), key.outcome.as_str().as_bytes(), size.as_bytes()];
-            fixed.into_iter().chain(key.parts.iter().map(String::as_bytes))
-        };
+        let hashed = |what: &'static [u8]| [Cow::from(what)].into_iter().chain(key.parts(&about.id));
         // Sorted already: the order of records in a file is no part of what happened.
-        let of_records = self.fingerprints.iter().map(<[u8; 16]>::as_slice);
-        let id = ids::uuid([&b"finding"[..]].into_iter().chain(of_key()).chain(of_records));
-        let correlation_id = ids::uuid([&b"correlation"[..]].into_iter().chain(of_key()));
+        let of_records = self.fingerprints.iter().map(|fingerprint| Cow::from(fingerprint.as_slice()));
+        let id = ids::uuid(hashed(b"finding").chain(of_records));
+        let correlation_id = ids::uuid(hashed(b"correlation"));
         Some(Finding {
             id,
             correlation_id,
             about,
             severity,
-            outcome: key.outcome,
+            outcome: self.outcome,
             rule_set: rule_set.version().to_owned(),
             log: log.clone(),
             account: self.account,
