@@ -9,7 +9,7 @@
 //! - [`sigma`]: Sigma as the standard defines it, one case a feature; [`sigma_oracles`]: the same asked of other engines
 //! - [`lists`]: approved lists and the fields that are worked out of a record, as rules use them
 //! - [`exceptions`]: what is silenced and what is not, by exceptions and overrides, and for how long
-//! - [`fast_and_plain`]: the fast way to audit a log is held against the plain one
+//! - [`fast_and_plain`]: the fast way to audit a log is held against the plain one; [`drawn_rules`]: with rules drawn by lot
 //! - [`findings`]: grouping, ids, severity, sizes, and that everything that leaves is valid OCSF and harmless text
 //! - [`notifications`]: every file in `events/notifications` says what it should
 //! - [`flow`]: whole invocations between in-memory edges, every row of the README's failures among them
@@ -29,6 +29,7 @@
 mod balance;
 mod command_line;
 mod coverage;
+mod drawn_rules;
 mod edges;
 mod end_to_end;
 mod exceptions;

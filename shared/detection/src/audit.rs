@@ -12,7 +12,7 @@ use crate::{
     finding::{Confidence, FileProblem, Finding, Fired, Groups, Log, about_file},
     ledger::RecordCounts,
     record::{Record, document, legible},
-    rules::{Memory, Question, RuleRef, RuleSet, Standing, Verdict, WhenHidden},
+    rules::{Candidates, Memory, Question, RuleRef, RuleSet, Standing, Verdict, WhenHidden},
 };
 use governed::Governed;
 
@@ -61,14 +61,7 @@ impl<'r> Audit<'r> {
     /// Begins a log. `limit` is the most bytes that it may unpack to.
     #[must_use]
     pub fn new(rule_set: &'r RuleSet, log: Log, encoding: Encoding, limit: u64) -> Self {
-        Self {
-            reader: LogReader::new(
-                Judge::new(rule_set, RuleSet::candidates, RuleSet::read_into, |question, rule| question.ask(rule)),
-                encoding,
-                limit,
-            ),
-            log,
-        }
+        Self { reader: LogReader::new(Judge::new(rule_set, Way::FAST), encoding, limit), log }
     }
 
     /// Takes the next bytes. After damage it answers `false`: more of them change nothing.
@@ -95,11 +88,12 @@ impl<'r> Audit<'r> {
 #[cfg(feature = "plain")]
 #[must_use]
 pub fn audit_plainly<'a>(rule_set: &RuleSet, log: Log, records: impl IntoIterator<Item = &'a [u8]>) -> Audited {
-    let in_force = |rule_set: &RuleSet, _: &str, _: &str| {
-        let rules = rule_set.rules().iter().enumerate();
-        rules.filter(|(_, rule)| rule.waits_for.is_none()).map(|(position, _)| position).collect()
+    let plain = Way {
+        look_up: |rule_set, _, _| rule_set.in_force(),
+        read: RuleSet::read_plainly,
+        ask: |question, rule| question.ask_plainly(rule),
     };
-    let mut judge = Judge::new(rule_set, in_force, RuleSet::read_plainly, |question, rule| question.ask_plainly(rule));
+    let mut judge = Judge::new(rule_set, plain);
     let mut bytes = 0;
     for record in records {
         judge.record(record, None);
@@ -108,16 +102,25 @@ pub fn audit_plainly<'a>(rule_set: &RuleSet, log: Log, records: impl IntoIterato
     judge.finish(log, bytes, None)
 }
 
-/// Reads of a record what a rule set asks for.
-type Read = for<'a> fn(&'a RuleSet, &'a [u8], Memory) -> Result<Question<'a>, serde_json::Error>;
+/// How rules are asked about a record.
+#[derive(Clone, Copy)]
+struct Way {
+    /// The rules to ask about a record with this source and name.
+    look_up: for<'a> fn(&'a RuleSet, &str, &str) -> Candidates<'a>,
+    /// Reads what they ask for.
+    read: for<'a> fn(&'a RuleSet, &'a [u8], Memory) -> Result<Question<'a>, serde_json::Error>,
+    ask: fn(&mut Question<'_>, usize) -> Verdict,
+}
+
+impl Way {
+    const FAST: Self =
+        Self { look_up: RuleSet::look_up, read: RuleSet::read_into, ask: |question, rule| question.ask(rule) };
+}
 
 /// Asks the rules about each record.
 struct Judge<'r> {
     rule_set: &'r RuleSet,
-    /// The rules to ask about a record with this source and name.
-    candidates: fn(&RuleSet, &str, &str) -> Vec<usize>,
-    read: Read,
-    ask: fn(&mut Question<'_>, usize) -> Verdict,
+    way: Way,
     memory: Memory,
     groups: Groups<'r>,
     governed: Governed<'r>,
@@ -141,17 +144,10 @@ struct ParsedNames<'a> {
 }
 
 impl<'r> Judge<'r> {
-    fn new(
-        rule_set: &'r RuleSet,
-        candidates: fn(&RuleSet, &str, &str) -> Vec<usize>,
-        read: Read,
-        ask: fn(&mut Question<'_>, usize) -> Verdict,
-    ) -> Self {
+    fn new(rule_set: &'r RuleSet, way: Way) -> Self {
         Self {
             rule_set,
-            candidates,
-            read,
-            ask,
+            way,
             memory: Memory::default(),
             groups: Groups::new(rule_set),
             governed: Governed::new(rule_set),
@@ -232,20 +228,20 @@ impl<'r> Judge<'r> {
 
     fn judge_named(&mut self, bytes: &[u8], source: &str, name: &str) -> Result<bool, serde_json::Error> {
         let unknown = self.rule_set.operations().is_unknown(source, name);
-        let candidates = (self.candidates)(self.rule_set, source, name);
+        let candidates = (self.way.look_up)(self.rule_set, source, name);
         if candidates.is_empty() && !unknown {
             return Ok(false);
         }
-        let mut question = (self.read)(self.rule_set, bytes, mem::take(&mut self.memory))?;
+        let mut question = (self.way.read)(self.rule_set, bytes, mem::take(&mut self.memory))?;
         let (mut fired, mut undecided) = (Vec::new(), Vec::new());
-        for position in candidates {
+        for position in question.open(candidates) {
             let rule = RuleRef::At(position);
             // A rule at rest is not asked; once its rest has expired, it is again.
             let overridden = question.override_of(rule).filter(|(_, standing)| *standing == Standing::InForce);
             if overridden.is_some_and(|(of_rule, _)| of_rule.disabled) {
                 continue;
             }
-            let verdict = (self.ask)(&mut question, position);
+            let verdict = (self.way.ask)(&mut question, position);
             let alert = question.when_hidden(position) == WhenHidden::Alert;
             let confidence = match (verdict.matches, verdict.undecided) {
                 (true, false) => Confidence::High,

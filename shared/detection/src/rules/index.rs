@@ -1,12 +1,18 @@
 //! Which rules could match a record: by its eventSource and eventName, else by a text that it must hold. A sound
 //! over-approximation: a rule that allows neither meets every record, and texts are compared with case folded, as Sigma does.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use memchr::memchr;
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
-use super::{fold::lower, literals::Literals, needs::Needs};
+use super::{
+    engine::Sieve,
+    fold::{fold_ascii, lower},
+    literals::Literals,
+    needs::Needs,
+};
 use crate::delivered_log::Names;
 
 /// Longest name that is looked up without asking further. The longest of AWS's have about half of that.
@@ -23,13 +29,15 @@ pub struct Reach {
     pub every_record: usize,
 }
 
-/// Every list of rules is of positions, and sorted.
+/// The lists of rules that a source and a name lead to. No rule is in two of them.
+pub(super) type Found<'i> = SmallVec<[&'i Sieve; 5]>;
+
 #[derive(Debug, Default)]
 pub(super) struct Index {
     by_source: FxHashMap<Box<[u8]>, OfSource>,
-    by_name: FxHashMap<Box<[u8]>, Vec<usize>>,
-    by_literal: Vec<usize>,
-    always: Vec<usize>,
+    by_name: FxHashMap<Box<[u8]>, Sieve>,
+    by_literal: Sieve,
+    always: Sieve,
     /// Texts below `userIdentity`, and anywhere.
     of_identity: Searched,
     of_record: Searched,
@@ -45,8 +53,8 @@ struct Searched {
 
 #[derive(Debug, Default)]
 struct OfSource {
-    any_name: Vec<usize>,
-    by_name: FxHashMap<Box<[u8]>, Vec<usize>>,
+    any_name: Sieve,
+    by_name: FxHashMap<Box<[u8]>, Sieve>,
 }
 
 impl Index {
@@ -93,12 +101,12 @@ impl Index {
                 searched.search = Literals::new(&searched.texts);
                 if searched.search.is_none() {
                     // More text than a search can hold.
-                    self.always.append(&mut self.by_literal);
+                    self.always.rules.append(&mut self.by_literal.rules);
                 }
             }
         }
-        self.always.sort_unstable();
-        (self.reach.by_literal, self.reach.every_record) = (self.by_literal.len(), self.always.len());
+        self.always.rules.sort_unstable();
+        (self.reach.by_literal, self.reach.every_record) = (self.by_literal.rules.len(), self.always.rules.len());
     }
 
     pub(super) fn reach(&self) -> Reach {
@@ -128,16 +136,26 @@ impl Index {
         })
     }
 
+    /// The lists of all rules that could match a record with these names; none that is empty.
+    pub(super) fn find(&self, event_source: &str, event_name: &str) -> Found<'_> {
+        let (mut source, mut name) = ([0; LONGEST_NAME], [0; LONGEST_NAME]);
+        let (source, name) = (any_folded(event_source, &mut source), any_folded(event_name, &mut name));
+        let of_source = self.by_source.get(source.as_ref());
+        let lists = [
+            Some(&self.always),
+            Some(&self.by_literal),
+            of_source.map(|of_source| &of_source.any_name),
+            of_source.and_then(|of_source| of_source.by_name.get(name.as_ref())),
+            self.by_name.get(name.as_ref()),
+        ];
+        lists.into_iter().flatten().filter(|sieve| !sieve.is_empty()).collect()
+    }
+
     pub(super) fn candidates(&self, event_source: &str, event_name: &str) -> Vec<usize> {
-        let (source, name) = (lower(event_source), lower(event_name));
-        let mut found = [self.always.as_slice(), &self.by_literal].concat();
-        if let Some(of_source) = self.by_source.get(source.as_bytes()) {
-            found.extend(&of_source.any_name);
-            found.extend(of_source.by_name.get(name.as_bytes()).into_iter().flatten());
-        }
-        found.extend(self.by_name.get(name.as_bytes()).into_iter().flatten());
-        found.sort_unstable();
-        found
+        let found = self.find(event_source, event_name);
+        let mut positions: Vec<usize> = found.iter().flat_map(|sieve| &sieve.rules).copied().collect();
+        positions.sort_unstable();
+        positions
     }
 }
 
@@ -145,8 +163,16 @@ impl Index {
 fn folded<'b>(name: &str, buffer: &'b mut [u8; LONGEST_NAME]) -> Option<&'b [u8]> {
     let buffer = buffer.get_mut(..name.len())?;
     buffer.copy_from_slice(name.as_bytes());
-    buffer.make_ascii_lowercase();
+    fold_ascii(buffer);
     Some(buffer)
+}
+
+/// Any name with its case folded.
+fn any_folded<'b>(name: &str, buffer: &'b mut [u8; LONGEST_NAME]) -> Cow<'b, [u8]> {
+    match folded(name, buffer).filter(|_| name.is_ascii()) {
+        Some(folded) => Cow::Borrowed(folded),
+        None => Cow::Owned(lower(name).into_owned().into_bytes()),
+    }
 }
 
 /// As bytes, so that what is looked up need not be proven to be text once more.

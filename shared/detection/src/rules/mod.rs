@@ -44,9 +44,9 @@ pub use unknown::UNKNOWN_OPERATION;
 
 use crate::{delivered_log::Names, operations::Operations, record::event_time_ms};
 pub(crate) use engine::Memory;
-use engine::{Engine, Reading};
+use engine::{Engine, Positions, Reading};
 use exceptions::Exceptions;
-use index::Index;
+use index::{Found, Index};
 pub(crate) use lazy::LazyWords;
 
 /// What is said of a rule in a finding: everything but how it matches.
@@ -254,6 +254,18 @@ impl RuleSet {
         self.index.candidates(event_source, event_name)
     }
 
+    /// The same, in the lists in which they stand.
+    pub(crate) fn look_up(&self, event_source: &str, event_name: &str) -> Candidates<'_> {
+        Candidates::LookedUp(self.index.find(event_source, event_name))
+    }
+
+    /// Every rule in force.
+    #[cfg(feature = "plain")]
+    pub(crate) fn in_force(&self) -> Candidates<'_> {
+        let rules = self.rules.iter().enumerate().filter(|(_, rule)| rule.waits_for.is_none());
+        Candidates::All(rules.map(|(position, _)| position).collect())
+    }
+
     /// Whether nothing can be found in a record with these names: no rule could match it, or be undecided about it, and its
     /// operation is known. So end nearly all records of a trail, and nothing else of them is ever read.
     #[must_use]
@@ -284,6 +296,26 @@ impl RuleSet {
     #[cfg(feature = "plain")]
     pub(crate) fn read_plainly<'r>(&'r self, record: &'r [u8], _: Memory) -> Result<Question<'r>, serde_json::Error> {
         Ok(Question { rule_set: self, reading: self.engine.read_plainly(record, &self.operations)? })
+    }
+}
+
+/// The rules to ask about a record.
+#[derive(Debug)]
+pub(crate) enum Candidates<'r> {
+    /// By its two names.
+    LookedUp(Found<'r>),
+    /// Whatever its names are.
+    #[cfg(feature = "plain")]
+    All(Positions),
+}
+
+impl Candidates<'_> {
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::LookedUp(lists) => lists.is_empty(),
+            #[cfg(feature = "plain")]
+            Self::All(positions) => positions.is_empty(),
+        }
     }
 }
 
@@ -366,6 +398,22 @@ impl<'r> Question<'r> {
 }
 
 impl Question<'_> {
+    /// The positions of the candidates that have to be asked: all others surely neither match nor are undecided.
+    pub(crate) fn open(&mut self, candidates: Candidates<'_>) -> Positions {
+        match candidates {
+            Candidates::LookedUp(lists) => {
+                let mut open = Positions::new();
+                for list in lists {
+                    list.sift(&self.rule_set.engine, &mut self.reading, &mut open);
+                }
+                open.sort_unstable();
+                open
+            }
+            #[cfg(feature = "plain")]
+            Candidates::All(positions) => positions,
+        }
+    }
+
     /// What the rule at this position says.
     pub fn ask(&mut self, position: usize) -> Verdict {
         self.rule_set.engine.judge(position, &mut self.reading)
@@ -393,7 +441,7 @@ impl Question<'_> {
     #[must_use]
     pub fn not_visible(&self, position: usize) -> Vec<String> {
         let fields = self.rule_set.rules.get(position).map(|rule| rule.fields.as_slice()).unwrap_or_default();
-        self.rule_set.engine.not_visible(fields, &self.reading)
+        self.rule_set.engine.not_visible(position, fields, &self.reading)
     }
 
     /// Why the rule at this position matches or does not, part by part.

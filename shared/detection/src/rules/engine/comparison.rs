@@ -31,6 +31,37 @@ pub(super) enum Comparison {
     Null,
 }
 
+/// What a value must be, or hold, to satisfy a comparison.
+#[derive(Debug)]
+pub(super) enum Needed<'c> {
+    /// This text, which has its case folded, in the value with its case folded.
+    Text(Cow<'c, str>, Place),
+    /// There must be a value other than `null`.
+    Value,
+    Nothing,
+}
+
+/// Where a text stands in a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Place {
+    /// The value is this text.
+    Whole,
+    Start,
+    End,
+    Inside,
+}
+
+impl Place {
+    pub(super) fn holds(self, value: &str, text: &str) -> bool {
+        match self {
+            Self::Whole => value == text,
+            Self::Start => value.starts_with(text),
+            Self::End => value.ends_with(text),
+            Self::Inside => value.contains(text),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
     Equal,
@@ -98,6 +129,12 @@ impl Comparisons {
         self.comparisons.iter()
     }
 
+    /// Whether they are the same as others of the same modifiers.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.comparisons.len() == other.comparisons.len()
+            && self.iter().zip(other.iter()).all(|(one, other)| one.is_same(other))
+    }
+
     /// Whether one of them asks for a value's absence.
     pub(super) fn want_absence(&self) -> bool {
         self.iter().any(|comparison| matches!(comparison, Comparison::Null))
@@ -132,6 +169,33 @@ impl Comparison {
                 _ => None,
             },
             _ => None,
+        }
+    }
+
+    /// Whether it is the same as another of the same modifiers.
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Text(one), Self::Text(other)) => one.is_same(other),
+            (Self::Regex(one), Self::Regex(other)) => one.as_str() == other.as_str(),
+            (Self::Cidr(one), Self::Cidr(other)) => one == other,
+            (Self::Order(one, than), Self::Order(other, other_than)) => one == other && than == other_than,
+            (Self::Time(one, order, than), Self::Time(other, other_order, other_than)) => {
+                one == other && order == other_order && than == other_than
+            }
+            (Self::Number(_, one), Self::Number(_, other)) => one == other,
+            (Self::Bool(one), Self::Bool(other)) => one == other,
+            (Self::Null, Self::Null) => true,
+            _ => false,
+        }
+    }
+
+    /// What no value that satisfies it can do without.
+    pub(super) fn needed(&self) -> Needed<'_> {
+        match self {
+            Self::Text(pattern) => pattern.needed(),
+            Self::Bool(wanted) => Needed::Text(Cow::Borrowed(if *wanted { "true" } else { "false" }), Place::Whole),
+            Self::Regex(_) | Self::Cidr(_) | Self::Order(..) | Self::Time(..) | Self::Number(..) => Needed::Value,
+            Self::Null => Needed::Nothing,
         }
     }
 
@@ -234,6 +298,37 @@ impl Pattern {
         };
         let is_plain = matches!(self.pieces.as_slice(), [Piece::Plain(..)]);
         if is_plain { None } else { self.pieces.iter().map(longest).max() }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        let same = |(one, other): (&Piece, &Piece)| match (one, other) {
+            (Piece::Plain(one, _), Piece::Plain(other, _)) => one == other,
+            (Piece::WithSingles(one), Piece::WithSingles(other)) => one == other,
+            _ => false,
+        };
+        self.cased == other.cased
+            && self.pieces.len() == other.pieces.len()
+            && self.pieces.iter().zip(&other.pieces).all(same)
+    }
+
+    /// Its longest text between wildcards.
+    fn needed(&self) -> Needed<'_> {
+        let last = self.pieces.len().saturating_sub(1);
+        let texts = self.pieces.iter().enumerate().filter_map(|(number, piece)| match piece {
+            Piece::Plain(text, _) => Some((number, text)),
+            Piece::WithSingles(_) => None,
+        });
+        let Some((number, text)) = texts.max_by_key(|(_, text)| text.len()) else { return Needed::Value };
+        let place = match number {
+            0 if last == 0 => Place::Whole,
+            0 => Place::Start,
+            number if number == last => Place::End,
+            _ => Place::Inside,
+        };
+        if text.is_empty() && place != Place::Whole {
+            return Needed::Value;
+        }
+        Needed::Text(if self.cased { lower(text) } else { Cow::Borrowed(text) }, place)
     }
 
     /// Whether it is nothing but `*`.
@@ -353,6 +448,19 @@ mod tests {
         assert!(pattern("*ÄB?", false).matches("xäBc"));
         assert!(pattern("ΌΔΟΣ", false).matches("ΌΔΟΣ") && pattern("?b", false).matches("İB"));
         assert!(pattern("", false).matches("") && !pattern("", false).matches("x"));
+    }
+
+    #[test]
+    fn ascii_is_folded_many_bytes_at_a_time_as_it_is_by_one() {
+        let all: String = (0..128_u8).map(char::from).collect();
+        for from in 0..128 {
+            for length in [0, 1, 7, 8, 9, 16, 23] {
+                let Some(text) = all.get(from..from + length) else { continue };
+                assert_eq!(lower(text), text.to_ascii_lowercase(), "{text:?}");
+            }
+        }
+        assert_eq!(lower(&all), all.to_ascii_lowercase());
+        assert!(matches!(lower("nothing to fold, 1@[`{"), Cow::Borrowed(_)));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! From Sigma's syntax tree to a tree of comparisons. What cannot be compiled exactly is a fault, with its remedy.
 
+use std::sync::Arc;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use regex::{Regex, RegexBuilder};
 use rsigma_parser::{
@@ -81,7 +83,7 @@ fn detection_tree(name: &str, detection: &Detection, fields: &mut dyn Slots) -> 
         Detection::Keywords(values) => {
             let comparisons = values.iter().map(keyword).collect::<Result<_, _>>()?;
             let written = format!("keywords {}", listed(values));
-            Tree::Item(Item { written, slot: None, check: Check::AnyOf(Comparisons::of(comparisons)) })
+            Tree::Item(Arc::new(Item { written, slot: None, check: Check::AnyOf(Comparisons::of(comparisons)) }))
         }
         // Refused before; said again, so that nothing can pass silently.
         Detection::ArrayMatch { .. } | Detection::Conditional { .. } => {
@@ -108,7 +110,7 @@ pub(super) fn item_tree(name: &str, item: &DetectionItem, fields: &mut dyn Slots
     for values in parts {
         let check = modifiers.check(values, slot.is_none(), fields)?;
         let written = format!("{}: {}", modifiers.written, listed(values));
-        trees.push(Tree::Item(Item { written, slot, check }));
+        trees.push(Tree::Item(Arc::new(Item { written, slot, check })));
     }
     let tree = if modifiers.all { Tree::All(All::of(trees)) } else { Tree::Any(trees) };
     Ok(if modifiers.not { Tree::Not(Box::new(tree)) } else { tree })

@@ -9,9 +9,12 @@
 //! - [`compile`]: from Sigma's syntax tree to a tree of comparisons, or a reason why not
 //! - [`tree`]: that tree, and its three answers
 //! - [`reading`]: a record as rules see it
+//! - [`clause`]: what a condition cannot do without
+//! - [`sieve`]: which of many rules a record may concern at all
 //! - [`filters`]: conditions of exceptions, which must say what they are about
 //! - [`plain`]: the same answers without any shortcut, for tests
 
+mod clause;
 mod comparison;
 mod compile;
 mod extract;
@@ -21,6 +24,7 @@ mod parse;
 #[cfg(feature = "plain")]
 mod plain;
 mod reading;
+mod sieve;
 mod tree;
 mod values;
 
@@ -31,6 +35,7 @@ use rsigma_parser::Detections;
 use serde_json::Value;
 
 pub(super) use self::reading::Reading;
+pub(super) use self::sieve::{Positions, Sieve};
 pub(crate) use self::values::Memory;
 use self::{
     comparison::Pattern,
@@ -64,6 +69,8 @@ pub(super) struct Engine {
     /// What built-in rules are compiled of, and with.
     packed: Lazily,
     lists: Option<Lists>,
+    /// What is left for texts that rules are known by.
+    room: sieve::Room,
 }
 
 /// A rule at its position. A built-in one is compiled when the first record meets it: most never meet any.
@@ -241,10 +248,12 @@ impl Engine {
         rule.derived.iter().filter_map(|place| self.fields.derived().get(*place))
     }
 
-    /// Which of these fields the record does not show.
-    pub(super) fn not_visible(&self, fields: &[String], reading: &Reading<'_>) -> Vec<String> {
+    /// Which of these fields of a rule the record does not show.
+    pub(super) fn not_visible(&self, position: usize, fields: &[String], reading: &Reading<'_>) -> Vec<String> {
+        let Some(rule) = self.rule(position) else { return Vec::new() };
         let hidden = |field: &&String| {
-            let slot = self.fields.find(field);
+            // A selection that the condition does not name asks for nothing.
+            let slot = self.fields.find(field).filter(|slot| rule.tree.reads(&|read| read == Some(*slot)));
             slot.and_then(|slot| reading.values.field(slot)).is_some_and(|field| field.hidden)
         };
         fields.iter().filter(hidden).cloned().collect()

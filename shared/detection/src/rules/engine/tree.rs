@@ -1,7 +1,7 @@
 //! A rule's condition, and its three answers: it holds, it does not, and it could be either because something is hidden. Knows
 //! nothing of how a record is read.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use super::{
     comparison::Comparisons,
@@ -19,7 +19,8 @@ pub(super) enum Tree {
     Not(Box<Tree>),
     /// A selection, by its name.
     Named(String, Box<Tree>),
-    Item(Item),
+    /// Shared by whoever asks it for several rules at once.
+    Item(Arc<Item>),
 }
 
 /// Parts that have to hold together.
@@ -98,8 +99,10 @@ impl Tree {
                 parts.iter().any(|part| part.reads(wanted))
             }
             Self::Not(part) | Self::Named(_, part) => part.reads(wanted),
-            Self::Item(Item { slot, check: Check::SameAs { other, .. }, .. }) => wanted(*slot) || wanted(Some(*other)),
-            Self::Item(item) => wanted(item.slot),
+            Self::Item(item) => match &item.check {
+                Check::SameAs { other, .. } => wanted(item.slot) || wanted(Some(*other)),
+                _ => wanted(item.slot),
+            },
         }
     }
 
@@ -193,7 +196,7 @@ fn at_least(wanted: u64, parts: &[Tree], reading: &Reading<'_>) -> Answer {
 }
 
 impl Item {
-    fn judge(&self, reading: &Reading<'_>) -> Answer {
+    pub(super) fn judge(&self, reading: &Reading<'_>) -> Answer {
         self.judge_by(reading, Comparisons::hold)
     }
 

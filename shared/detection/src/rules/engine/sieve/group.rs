@@ -1,0 +1,170 @@
+//! What rules of a list need in one field, and which of them what stands there leaves open. Knows no other field.
+
+use std::cmp::Ordering;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+
+use super::{
+    super::{
+        clause::Need,
+        comparison::Place,
+        fields::Slot,
+        values::{Field, Scalar},
+    },
+    places::Places,
+};
+
+/// Parts of texts that are looked for one by one; more of them are looked for at once.
+const MOST_ONE_BY_ONE: usize = 8;
+/// Parts of texts that are found in one value before all rules are asked: one may stand within another at every byte.
+const MOST_FOUND: usize = 1_000;
+
+/// What is needed in one field, and by which places.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) slot: Slot,
+    /// Its place among the derived fields, if it is one.
+    pub(super) derived: Option<usize>,
+    /// All that need something here.
+    pub(super) members: Places,
+    /// Those among them that need no more than that the member is there.
+    present: Places,
+    /// Whole texts, shortest first.
+    wholes: Vec<(Box<str>, Places)>,
+    parts: Parts,
+    /// A value is looked at as it is written: its case need not be folded.
+    pub(super) as_written: bool,
+}
+
+/// Texts within a value.
+#[derive(Debug)]
+enum Parts {
+    Few(Vec<(Box<str>, Place, Places)>),
+    Many(AhoCorasick, Vec<Places>),
+}
+
+/// What is found in a field.
+pub(super) enum Met {
+    /// The needs of these, and of no others.
+    By(Places),
+    /// Perhaps those of all.
+    Perhaps,
+}
+
+impl Group {
+    pub(super) fn of(slot: Slot, derived: Option<usize>, needs: Vec<(usize, Need<'_>)>) -> Self {
+        let (mut members, mut present, mut texts) = (Places::default(), Places::default(), Vec::new());
+        for (place, need) in needs {
+            members.put(place);
+            match need {
+                Need::Member => present.put(place),
+                Need::OneOf(of_one) => texts.extend(of_one.into_iter().map(|(text, at)| (text, at, place))),
+            }
+        }
+        texts.sort_by(|(a, at, _), (b, other, _)| by_length(a, b).then(at.cmp(other)));
+        let (mut wholes, mut parts): (Vec<(Box<str>, Places)>, Vec<_>) = (Vec::new(), Vec::new());
+        for same in texts.chunk_by(|(a, at, _), (b, other, _)| a == b && at == other) {
+            let Some((text, at, _)) = same.first() else { continue };
+            let mut places = Places::default();
+            same.iter().for_each(|(.., place)| places.put(*place));
+            match at {
+                Place::Whole => wholes.push((text.as_ref().into(), places)),
+                _ => parts.push((text.as_ref().into(), *at, places)),
+            }
+        }
+        let as_written = wholes.len() <= MOST_ONE_BY_ONE
+            && parts.len() <= MOST_ONE_BY_ONE
+            && parts.iter().all(|(_, at, _)| *at != Place::Inside);
+        Self { slot, derived, members, present, wholes, parts: Parts::of(parts), as_written }
+    }
+
+    /// Whose needs are met by what stands in the field.
+    pub(super) fn met(&self, field: &Field<'_>) -> Met {
+        // What is hidden may be anything.
+        if field.hidden {
+            return Met::Perhaps;
+        }
+        if !field.present {
+            return Met::By(Places::default());
+        }
+        let mut met = self.present;
+        if met == self.members || self.look(field, &mut met) { Met::By(met) } else { Met::Perhaps }
+    }
+
+    /// Adds those whose texts are there. Says no where it gives up looking for them.
+    fn look(&self, field: &Field<'_>, met: &mut Places) -> bool {
+        let is_ascii = |scalar: &Scalar<'_>| matches!(scalar, Scalar::Text(text) if text.is_ascii());
+        if self.as_written && field.scalars.iter().all(is_ascii) {
+            for scalar in &field.scalars {
+                if let Scalar::Text(text) = scalar {
+                    self.look_as_written(text, met);
+                }
+            }
+            return true;
+        }
+        field.values().all(|(_, folded)| folded.is_none_or(|folded| self.look_folded(folded, met)))
+    }
+
+    fn look_as_written(&self, value: &str, met: &mut Places) {
+        for (text, places) in &self.wholes {
+            if text.eq_ignore_ascii_case(value) {
+                met.add(places);
+            }
+        }
+        let Parts::Few(parts) = &self.parts else { return };
+        for (text, at, places) in parts {
+            let there = match at {
+                Place::Start => value.get(..text.len()),
+                _ => value.len().checked_sub(text.len()).and_then(|from| value.get(from..)),
+            };
+            if there.is_some_and(|there| there.eq_ignore_ascii_case(text)) {
+                met.add(places);
+            }
+        }
+    }
+
+    fn look_folded(&self, folded: &str, met: &mut Places) -> bool {
+        let whole = self.wholes.binary_search_by(|(text, _)| by_length(text, folded)).ok();
+        if let Some((_, places)) = whole.and_then(|at| self.wholes.get(at)) {
+            met.add(places);
+        }
+        match &self.parts {
+            Parts::Few(parts) => {
+                for (text, at, places) in parts {
+                    if at.holds(folded, text) {
+                        met.add(places);
+                    }
+                }
+                true
+            }
+            Parts::Many(search, of_parts) => {
+                let Ok(found) = search.try_find_overlapping_iter(folded) else { return false };
+                for (number, found) in found.enumerate() {
+                    if number == MOST_FOUND {
+                        return false;
+                    }
+                    of_parts.get(found.pattern().as_usize()).into_iter().for_each(|places| met.add(places));
+                }
+                true
+            }
+        }
+    }
+}
+
+impl Parts {
+    fn of(parts: Vec<(Box<str>, Place, Places)>) -> Self {
+        if parts.len() > MOST_ONE_BY_ONE {
+            // Wherever they have to stand: that costs a question too many, now and then. The kind that takes least memory.
+            let texts = parts.iter().map(|(text, ..)| text.as_bytes());
+            if let Ok(search) = AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(texts) {
+                return Self::Many(search, parts.into_iter().map(|(.., places)| places).collect());
+            }
+        }
+        Self::Few(parts)
+    }
+}
+
+/// Texts of another length, which are nearly all, are told apart without being read.
+fn by_length(a: &str, b: &str) -> Ordering {
+    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
+}
