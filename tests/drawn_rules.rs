@@ -82,50 +82,43 @@ fn piece(dice: &mut Dice<'_>, text: &str) -> String {
     chars.iter().skip(from).take(1 + dice.below(70)).collect()
 }
 
+/// A list of values, as they are or changed. Now and then more than are looked for one by one, or at all.
+fn several(dice: &mut Dice<'_>, values: &[&str], change: fn(&mut Dice<'_>, &str) -> String) -> String {
+    let count = dice.of(&[1, 1, 1, 2, 3, 12, 70]);
+    let drawn = (0..count).map(|number| {
+        let value = dice.of(values);
+        let value = change(dice, value);
+        quoted(&if number < 3 { recased(dice, &value) } else { format!("{value}{number}") })
+    });
+    format!("[{}]", drawn.collect::<Vec<_>>().join(", "))
+}
+
 /// One line of a selection.
 fn line(dice: &mut Dice<'_>) -> String {
     let (field, values) = FIELDS[dice.below(FIELDS.len())];
-    let mut several = |change: &dyn Fn(&mut Dice<'_>, &str) -> String| -> String {
-        // Now and then more than are looked for one by one, or at all.
-        let count = dice.of(&[1, 1, 1, 2, 3, 12, 70]);
-        let drawn = (0..count).map(|number| {
-            let value = dice.of(values);
-            let value = change(dice, value);
-            quoted(&if number < 3 { recased(dice, &value) } else { format!("{value}{number}") })
-        });
-        drawn.collect::<Vec<_>>().join(", ")
-    };
-    let kind = several(&|dice, _| dice.below(19).to_string());
-    let kind: usize = kind.trim_matches('\'').split('\'').next().and_then(|kind| kind.parse().ok()).unwrap_or(0);
-    let (modifiers, value) = match kind {
-        0..=3 => (String::new(), format!("[{}]", several(&|_, value| value.to_owned()))),
-        4 => ("|contains".to_owned(), format!("[{}]", several(&piece))),
-        5 => ("|startswith".to_owned(), format!("[{}]", several(&|_, value| value.chars().take(5).collect()))),
-        6 => ("|endswith".to_owned(), format!("[{}]", several(&|_, value| value.chars().skip(3).collect()))),
-        7 => ("|cased".to_owned(), format!("[{}]", several(&|_, value| value.to_owned()))),
-        8 => ("|contains|cased".to_owned(), format!("[{}]", several(&piece))),
-        9 => ("|exists".to_owned(), "true".to_owned()),
-        10 => ("|exists".to_owned(), "false".to_owned()),
-        11 => (String::new(), "null".to_owned()),
-        12 => (String::new(), format!("[{}, null]", several(&|_, value| value.to_owned()))),
-        13 => ("|re".to_owned(), "'(?i)[aj].*[e3]'".to_owned()),
-        14 => ("|cidr".to_owned(), "[203.0.113.0/24, '2001:db8::/32']".to_owned()),
-        15 => ("|gte".to_owned(), "4".to_owned()),
-        16 => ("|neq".to_owned(), format!("[{}]", several(&|_, value| value.to_owned()))),
-        17 => ("|fieldref".to_owned(), "userIdentity.userName".to_owned()),
-        _ => ("|fieldref".to_owned(), "requestParameters.modelId".to_owned()),
-    };
-    let value = match (kind, field) {
-        (0, "requestParameters.count") => "[3, 70.0]".to_owned(),
-        (0 | 1, "requestParameters.flag") => "true".to_owned(),
-        (0, _) => {
-            several(&|dice, value| format!("{}*{}", piece(dice, value), value.chars().next_back().unwrap_or('x')))
-                .split(", ")
-                .next()
-                .unwrap_or("'*'")
-                .to_owned()
-        }
-        _ => value,
+    let kind = dice.below(19);
+    let mut several = |change| several(dice, values, change);
+    let as_it_is = |_: &mut Dice<'_>, value: &str| value.to_owned();
+    let (modifiers, value) = match (kind, field) {
+        (0 | 1, "requestParameters.count") => ("", "[3, 70.0]".to_owned()),
+        (0 | 1, "requestParameters.flag") => ("", "true".to_owned()),
+        (0, _) => ("", several(|dice, value| format!("{}*", piece(dice, value)))),
+        (1..=3, _) => ("", several(as_it_is)),
+        (4, _) => ("|contains", several(piece)),
+        (5, _) => ("|startswith", several(|_, value| value.chars().take(5).collect())),
+        (6, _) => ("|endswith", several(|_, value| value.chars().skip(3).collect())),
+        (7, _) => ("|cased", several(as_it_is)),
+        (8, _) => ("|contains|cased", several(piece)),
+        (9, _) => ("|exists", "true".to_owned()),
+        (10, _) => ("|exists", "false".to_owned()),
+        (11, _) => ("", "null".to_owned()),
+        (12, _) => ("", several(as_it_is).replace(']', ", null]")),
+        (13, _) => ("|re", "'(?i)[aj].*[e3]'".to_owned()),
+        (14, _) => ("|cidr", "[203.0.113.0/24, '2001:db8::/32']".to_owned()),
+        (15, _) => ("|gte", "4".to_owned()),
+        (16, _) => ("|neq", several(as_it_is)),
+        (17, _) => ("|fieldref", "userIdentity.userName".to_owned()),
+        _ => ("|fieldref", "requestParameters.modelId".to_owned()),
     };
     format!("{field}{modifiers}: {value}")
 }
@@ -191,15 +184,12 @@ fn record(dice: &mut Dice<'_>, number: usize) -> Value {
         }
         let value = value(dice, field, values);
         let mut at = &mut record;
-        let mut path = field.split('.').peekable();
-        while let Some(name) = path.next() {
-            at = if path.peek().is_none() {
-                &mut at[name]
-            } else if at[name].is_object() || at[name].is_null() {
-                &mut at[name]
-            } else {
+        for name in field.split('.') {
+            // What is hidden, or a list, has no members.
+            if !at.is_object() && !at.is_null() {
                 break;
-            };
+            }
+            at = &mut at[name];
         }
         if at.is_null() {
             *at = value;
