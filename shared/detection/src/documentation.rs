@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn an_operation_has_the_page_that_aws_gave_it() {
-        let operations = Operations::builtin().unwrap();
+        let operations = Operations::builtin();
         for (source, name, expected) in [
             ("bedrock", "DeleteGuardrail", "bedrock/latest/APIReference/API_DeleteGuardrail.html"),
             ("bedrock", "InvokeModel", "bedrock/latest/APIReference/API_runtime_InvokeModel.html"),
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn what_has_no_page_gets_none() {
-        let operations = Operations::builtin().unwrap();
+        let operations = Operations::builtin();
         for (source, name) in [
             ("bedrock.amazonaws.com", "PutFoundationModelEntitlement"),
             ("bedrock.amazonaws.com", "AnOperationThatNobodyKnows"),

@@ -136,10 +136,13 @@ impl From<(Kept<'_>, &Hash)> for Arriving {
 }
 
 /// The built-in rules and others.
+#[expect(
+    clippy::expect_used,
+    reason = "our own bytes, which every test reads: nothing may go on in silence without rules"
+)]
 pub(super) fn load_beside_builtin(more: impl IntoIterator<Item = RuleFile>, lists: Lists) -> Loaded {
-    // The build wrote them. Without them no rule would be in force, and every test would fail.
-    let unpacked = fdeflate::decompress_to_vec(BUILTIN).unwrap_or_default();
-    let Library { fields, kept } = postcard::from_bytes(&unpacked).unwrap_or_default();
+    let unpacked = fdeflate::decompress_to_vec(BUILTIN).expect("build.rs packed them");
+    let Library { fields, kept } = postcard::from_bytes(&unpacked).expect("build.rs wrote them");
     // Our own folder is a folder like any other; its rules are not taken twice.
     let more = more.into_iter().map(Arriving::from).filter(|arriving| !hashes_of_builtin().contains(&arriving.hash));
     load_all(kept.into_iter().zip(hashes_of_builtin()).map(Arriving::from).chain(more).collect(), &fields, lists)
@@ -239,9 +242,7 @@ fn load_all(arriving: Vec<Arriving>, fields: &[&str], mut lists: Lists) -> Loade
     refused.extend(wrong);
     let version = ids::hex(&version.finalize()).chars().take(12).collect();
     index.complete();
-    // A test reads the committed list. Without it no required member would be known, and every call would be an unknown
-    // operation: loud, not silent.
-    let operations = Operations::builtin().unwrap_or_default();
+    let operations = Operations::builtin();
     let rule_set = RuleSet { rules, unknown, engine, index, version, operations, lists, exceptions, overrides };
     Loaded { rule_set, refused, partly, warnings }
 }

@@ -430,7 +430,7 @@ mod tests {
 
     #[test]
     fn the_list_of_members_goes_with_that_of_operations() {
-        let (members, operations) = (input_members().unwrap(), Operations::builtin().unwrap());
+        let (members, operations) = (input_members().unwrap(), Operations::builtin());
         assert_eq!(members.values().map(HashMap::len).sum::<usize>(), 526);
         for (source, name, there) in
             members.iter().flat_map(|(source, names)| names.iter().map(move |(name, there)| (source, name, there)))
@@ -443,7 +443,7 @@ mod tests {
     /// A source that is recorded after all must not be called wrong.
     #[test]
     fn what_is_never_written_is_no_known_source() {
-        let operations = Operations::builtin().unwrap();
+        let operations = Operations::builtin();
         for (never, under) in NEVER_WRITTEN {
             assert_eq!((operations.names(never).count(), operations.names(under).count() > 0), (0, true), "{never}");
         }
