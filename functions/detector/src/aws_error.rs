@@ -4,6 +4,9 @@ use std::error::Error;
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
+/// Characters of what was said.
+const MOST_SAID: usize = 500;
+
 /// The code of a service's error (`AccessDenied`), if a service answered.
 #[must_use]
 pub fn code<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<&str> {
@@ -19,16 +22,17 @@ pub fn said<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E>) -> S
         }
         _ => causes(error),
     };
-    detection::text::neutral(&said, 500)
+    detection::text::neutral(&said, MOST_SAID)
 }
 
 /// An error and what caused it, one after the other, for people: an SDK's error alone says only that there was one.
-fn causes(error: &dyn Error) -> String {
+#[must_use]
+pub fn causes(error: &dyn Error) -> String {
     let mut said = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
         said.push_str(&format!(": {cause}"));
         source = cause.source();
     }
-    said
+    detection::text::neutral(&said, MOST_SAID)
 }

@@ -1,15 +1,10 @@
 //! The edge to S3: objects are streamed, and what S3 says is sorted into gone, failed and broken.
 
-use aws_sdk_s3::{
-    Client,
-    error::{DisplayErrorContext, SdkError},
-    operation::get_object::GetObjectError,
-    primitives::ByteStream,
-};
+use aws_sdk_s3::{Client, error::SdkError, operation::get_object::GetObjectError, primitives::ByteStream};
 use bytes::Bytes;
 
 use crate::{
-    aws_error::{code, said},
+    aws_error::{causes, code, said},
     handler::{FetchError, LogBody, LogBucket},
     notification::ObjectEvent,
 };
@@ -80,7 +75,7 @@ impl LogBody for S3Body {
                 Some(left @ 1..) => Err(FetchError::Broken(format!("the body ended {left} bytes early"))),
                 _ => Ok(None),
             },
-            Err(error) => Err(FetchError::Broken(format!("the body broke off: {}", DisplayErrorContext(&error)))),
+            Err(error) => Err(FetchError::Broken(format!("the body broke off: {}", causes(&error)))),
         }
     }
 }
