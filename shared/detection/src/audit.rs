@@ -203,7 +203,10 @@ impl<'r> Judge<'r> {
 
     fn judge(&mut self, bytes: &[u8], names: Option<Names<'_>>) -> Result<bool, serde_json::Error> {
         let judged = match names {
-            Some(names) => self.judge_named(bytes, names.event_source, names.event_name),
+            Some(names) => {
+                let (source, name) = names.texts();
+                self.judge_named(bytes, source, name)
+            }
             None => self.judge_text(bytes),
         };
         judged.or_else(|error| {

@@ -3,6 +3,8 @@
 use rustc_hash::FxHashMap;
 use serde::Deserialize;
 
+use crate::delivered_log::Names;
+
 /// What an operation does, as far as its API model tells. In the order in which `build.rs` counts them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum OperationClass {
@@ -76,10 +78,15 @@ impl Operations {
     /// operations a month.
     #[must_use]
     pub fn is_unknown(&self, event_source: &str, event_name: &str) -> bool {
-        let bedrocks = event_source.strip_suffix(".amazonaws.com").is_some_and(|service| {
-            service.starts_with("bedrock") || matches!(service, "agent-registry" | "aws-external-anthropic")
-        });
-        bedrocks && self.get(event_source, event_name).is_none()
+        is_bedrocks(event_source.as_bytes()) && self.get(event_source, event_name).is_none()
+    }
+
+    /// The same of names that need not be read as texts before.
+    pub(crate) fn is_unknown_name(&self, names: Names<'_>) -> bool {
+        is_bedrocks(names.event_source) && {
+            let (event_source, event_name) = names.texts();
+            self.is_unknown(event_source, event_name)
+        }
     }
 
     /// Whether a call changes something or hands out a credential, so that each target deserves a finding of its own.
@@ -96,6 +103,12 @@ impl Operations {
             }),
         }
     }
+}
+
+fn is_bedrocks(event_source: &[u8]) -> bool {
+    event_source.strip_suffix(b".amazonaws.com").is_some_and(|service| {
+        service.starts_with(b"bedrock") || matches!(service, b"agent-registry" | b"aws-external-anthropic")
+    })
 }
 
 #[cfg(test)]

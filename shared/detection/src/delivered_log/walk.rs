@@ -6,20 +6,29 @@
 
 use memchr::memchr2;
 
-use super::masks::{BLOCK, Masks, OverBlocks, with_masks};
+use super::masks::{self, BLOCK, Masks, OverBlocks, with_masks};
 
 /// The two names, where a record states each exactly once, in ASCII and without escapes, among its own members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Names<'a> {
-    /// `eventSource`, as it is written.
-    pub event_source: &'a str,
+    /// `eventSource`, as it is written. Bytes, because nearly no record's names are ever read as text.
+    pub event_source: &'a [u8],
     /// `eventName`, as it is written.
-    pub event_name: &'a str,
+    pub event_name: &'a [u8],
     /// The bytes of `userIdentity`; all of them and what is between, if it is there twice. Empty if it is nowhere, or neither an
     /// object nor an array.
     pub identity: &'a [u8],
-    /// Something in the record may be written with escapes.
-    pub has_escapes: bool,
+    /// Something in the record may be written with escapes, or beyond ASCII.
+    pub has_others: bool,
+}
+
+impl<'a> Names<'a> {
+    /// `eventSource` and `eventName` as texts.
+    #[must_use]
+    pub fn texts(&self) -> (&'a str, &'a str) {
+        let text = |name| std::str::from_utf8(name).unwrap_or_default();
+        (text(self.event_source), text(self.event_name))
+    }
 }
 
 /// What a walk over a record found.
@@ -53,30 +62,42 @@ impl<'a> OverBlocks for Record<'a> {
         let Self(bytes) = self;
         let mut walk = Walk::new(bytes);
         let mut strings = Strings::default();
-        let (blocks, rest) = bytes.as_chunks::<BLOCK>();
-        let mut start = 0;
+        // Behind the first brace.
+        let (mut depth, mut start) = (1, 1);
+        let (blocks, rest) = bytes.get(start..)?.as_chunks::<BLOCK>();
         for block in blocks {
-            let masks = masks(block);
-            let ends = strings.ends(&masks);
-            let inside = strings.contents(parities(ends));
-            if let Some(length) = walk.block(start, &masks, ends, inside, &mut strings) {
-                return Some(walk.finish(length));
+            let found = strings.find(block, masks(block), &parities);
+            if let Some(length) = walk.block(&mut depth, start, &found) {
+                return Some(walk.finish(length, strings.others, &masks));
             }
             start += BLOCK;
         }
         // Blanks are nothing to any of the masks.
         let mut last = [b' '; BLOCK];
         last.get_mut(..rest.len())?.copy_from_slice(rest);
-        let masks = masks(&last);
-        let ends = strings.ends(&masks);
-        let inside = strings.contents(parities(ends));
-        let length = walk.block(start, &masks, ends, inside, &mut strings)?;
-        Some(walk.finish(length))
+        let found = strings.find(&last, masks(&last), &parities);
+        let length = walk.block(&mut depth, start, &found)?;
+        Some(walk.finish(length, strings.others, &masks))
     }
 }
 
-/// The bit in which a bracket differs from a brace.
-const BRACKET: u8 = b'{' ^ b'[';
+/// What a walk looks at in a block, one bit a byte.
+struct Found {
+    /// Braces and brackets outside of strings.
+    opens: u64,
+    closes: u64,
+    /// The third letters of strings that may be one of the names looked for.
+    names: u64,
+    /// Backslashes inside of strings.
+    escapes: u64,
+}
+
+/// The place of the letter `e` in `eventSource`, `eventName` and `userIdentity`, counted from their quote. Few others have it there.
+const LETTER: usize = 3;
+/// What they begin with, compared as numbers.
+const EVENT_SOURCE: u64 = u64::from_le_bytes(*b"\"eventSo");
+const EVENT_NAME: u64 = u64::from_le_bytes(*b"\"eventNa");
+const USER_IDENTITY: u64 = u64::from_le_bytes(*b"\"userIde");
 
 /// What one block leaves to the next.
 #[derive(Default)]
@@ -85,177 +106,250 @@ struct Strings {
     inside: u64,
     /// The next byte's meaning is taken away.
     escaped: bool,
-    /// One if the next byte is the first of a string.
-    opened: u64,
+    /// A backslash was seen, or a byte that is not ASCII.
+    others: bool,
+    /// Where in the next block strings have their letter that began in this one.
+    letters: u64,
 }
 
 impl Strings {
-    /// The quotes that begin or end a string. An escape counts inside of strings alone.
     #[inline(always)]
-    fn ends(&mut self, masks: &Masks) -> u64 {
-        if masks.backslashes == 0 && !self.escaped {
-            return masks.quotes;
-        }
-        self.unescaped(masks)
-    }
-
-    fn unescaped(&mut self, masks: &Masks) -> u64 {
-        let mut ends = 0;
-        let mut inside = self.inside != 0;
-        let mut escaped = self.escaped.then_some(1);
-        self.escaped = false;
-        let mut left = masks.quotes | masks.backslashes;
-        while left != 0 {
-            let bit = left & left.wrapping_neg();
-            left ^= bit;
-            if escaped == Some(bit) {
-                continue;
-            }
-            if masks.quotes & bit != 0 {
-                ends |= bit;
-                inside = !inside;
-            } else if inside {
-                // Past the last bit, it is the next block's first byte that is escaped.
-                escaped = bit.checked_mul(2);
-                self.escaped = escaped.is_none();
+    fn find(&mut self, block: &[u8; BLOCK], is: Masks, parities: impl Fn(u64) -> u64) -> Found {
+        let (mut ends, mut escapes) = (is.quotes, 0);
+        if is.has_others || self.escaped {
+            self.others = true;
+            let backslashes = masks::backslashes(block);
+            let (escaped, is_next_escaped) = escaped(backslashes, self.escaped);
+            ends &= !escaped;
+            escapes = backslashes & (parities(ends) ^ self.inside);
+            if escapes == backslashes {
+                self.escaped = is_next_escaped;
+            } else {
+                (ends, self.escaped) = one_by_one(is.quotes, backslashes, self.inside != 0, self.escaped);
+                escapes = backslashes & (parities(ends) ^ self.inside);
             }
         }
-        ends
-    }
-
-    /// Which bytes are inside of strings, the opening quotes among them: those with an odd number of ends up to them.
-    #[inline(always)]
-    fn contents(&mut self, parities: u64) -> u64 {
-        let inside = parities ^ self.inside;
+        // Inside, the opening quotes among them, are those with an odd number of ends up to them.
+        let inside = parities(ends) ^ self.inside;
         self.inside = if inside >> (BLOCK - 1) == 1 { u64::MAX } else { 0 };
-        inside
-    }
-
-    /// The first bytes of all strings.
-    #[inline(always)]
-    fn first_bytes(&mut self, opening: u64) -> u64 {
-        let first = opening << 1 | self.opened;
-        self.opened = opening >> (BLOCK - 1);
-        first
+        let opening = ends & inside;
+        let letters = opening << LETTER | self.letters;
+        self.letters = opening >> (BLOCK - LETTER);
+        Found { opens: is.opens & !inside, closes: is.closes & !inside, names: is.es & letters, escapes }
     }
 }
 
+/// The bytes whose meaning a backslash takes away, and whether the next block's first byte is one: of backslashes in a row, every
+/// other one escapes what follows. Right where all of them are inside of strings, as they are in JSON.
+#[inline(always)]
+fn escaped(backslashes: u64, is_first_escaped: bool) -> (u64, bool) {
+    const EVEN: u64 = 0x5555_5555_5555_5555;
+    let first = u64::from(is_first_escaped);
+    let backslashes = backslashes & !first;
+    let followers = backslashes << 1 | first;
+    // Where a row begins at an odd place, adding it to itself carries a bit to its end.
+    let odd_rows = backslashes & !EVEN & !followers;
+    let (sums, is_next_escaped) = odd_rows.overflowing_add(backslashes);
+    ((EVEN ^ sums << 1) & followers, is_next_escaped)
+}
+
+/// The quotes that begin or end a string, and whether the next block's first byte is escaped. An escape counts inside of strings alone.
+#[cold]
+#[inline(never)]
+fn one_by_one(quotes: u64, backslashes: u64, mut inside: bool, escaped: bool) -> (u64, bool) {
+    let mut ends = 0;
+    let mut escaped = escaped.then_some(1);
+    let mut left = quotes | backslashes;
+    let mut is_next_escaped = false;
+    while left != 0 {
+        let bit = lowest(left);
+        left ^= bit;
+        if escaped == Some(bit) {
+            continue;
+        }
+        if quotes & bit != 0 {
+            ends |= bit;
+            inside = !inside;
+        } else if inside {
+            // Past the last bit, it is the next block's first byte that is escaped.
+            escaped = bit.checked_mul(2);
+            is_next_escaped = escaped.is_none();
+        }
+    }
+    (ends, is_next_escaped)
+}
+
 /// What is known of one of the two names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Name<'a> {
+#[derive(Clone, Copy)]
+enum Name {
     Missing,
-    Text(&'a [u8]),
-    /// It is there twice, or is no plain text.
+    /// Its value begins here.
+    At(usize),
+    /// It is there twice, or something that may be one.
     Odd,
 }
 
 struct Walk<'a> {
     bytes: &'a [u8],
-    depth: u64,
-    /// A backslash was seen.
-    escapes: bool,
     /// The strings before this place have been looked at for escapes.
     checked: usize,
     /// Where `userIdentity` begins and ends.
     identity: Option<(usize, usize)>,
     in_identity: bool,
-    source: Name<'a>,
-    name: Name<'a>,
+    source: Name,
+    name: Name,
 }
 
 impl<'a> Walk<'a> {
     fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            depth: 0,
-            escapes: false,
-            checked: 0,
-            identity: None,
-            in_identity: false,
-            source: Name::Missing,
-            name: Name::Missing,
-        }
+        Self { bytes, checked: 0, identity: None, in_identity: false, source: Name::Missing, name: Name::Missing }
     }
 
     /// Takes the next block, which begins at `start`. The record's length if it ends here.
+    ///
+    /// What a branch decides, the processor guesses, and waits long where it guessed wrong. So this asks for what happens to the
+    /// depth in a whole block, and looks at single braces only where they may lead back to the record's own members.
     #[inline(always)]
-    fn block(&mut self, start: usize, masks: &Masks, ends: u64, inside: u64, strings: &mut Strings) -> Option<usize> {
-        self.escapes |= masks.backslashes != 0;
-        let first_bytes = strings.first_bytes(ends & inside);
-        let braces = masks.braces & !inside;
-        if self.depth > 1 && braces == 0 {
-            return None;
+    fn block(&mut self, depth: &mut u64, start: usize, found: &Found) -> Option<usize> {
+        let closed = u64::from(found.closes.count_ones());
+        if found.escapes != 0 {
+            if *depth > closed + 1 {
+                *depth = *depth + u64::from(found.opens.count_ones()) - closed;
+                return None;
+            }
+            let end;
+            (*depth, end) = self.in_order(*depth, start, found.opens, found.closes, found.names, found.escapes);
+            return (*depth == 0).then_some(end);
         }
-        // What may begin one of the two names, and what may hide one.
-        let own = first_bytes & masks.es | masks.backslashes & inside;
-        let mut found = if self.depth == 1 { braces | own } else { braces };
-        while found != 0 {
-            let bit = found & found.wrapping_neg();
+        let (mut opens, mut closes, mut names) = (found.opens, found.closes, found.names);
+        loop {
+            if *depth == 1 {
+                let brace = lowest(opens | closes);
+                // All of them, where there is no brace.
+                let mut own = names & brace.wrapping_sub(1);
+                while own != 0 {
+                    self.member(start + own.trailing_zeros() as usize);
+                    own &= own - 1;
+                }
+                if brace == 0 {
+                    return None;
+                }
+                if closes & brace != 0 {
+                    return Some(start + brace.trailing_zeros() as usize + 1);
+                }
+                *depth = 2;
+                opens ^= brace;
+            }
+            let closed = u64::from(closes.count_ones());
+            if *depth > closed + 1 {
+                *depth = *depth + u64::from(opens.count_ones()) - closed;
+                return None;
+            }
+            while *depth != 1 {
+                let close = lowest(closes);
+                let opened = opens & close.wrapping_sub(1);
+                *depth += u64::from(opened.count_ones());
+                if close == 0 {
+                    return None;
+                }
+                *depth -= 1;
+                opens ^= opened;
+                closes ^= close;
+                if *depth == 1 {
+                    names &= behind(close);
+                    self.leave(start + close.trailing_zeros() as usize);
+                }
+            }
+        }
+    }
+
+    /// The same for any block, one thing after the other: the depth behind it, and where the record ends if that is zero.
+    #[cold]
+    #[inline(never)]
+    fn in_order(
+        &mut self,
+        mut depth: u64,
+        start: usize,
+        opens: u64,
+        closes: u64,
+        names: u64,
+        escapes: u64,
+    ) -> (u64, usize) {
+        let braces = opens | closes;
+        // What counts among the record's own members alone: what may be one of the names, and what may hide one.
+        let own = names | escapes;
+        let mut left = if depth == 1 { braces | own } else { braces };
+        while left != 0 {
+            let bit = lowest(left);
             let at = start + bit.trailing_zeros() as usize;
-            if braces & bit == 0 {
-                found ^= bit;
-                if masks.es & bit == 0 {
-                    self.escape(at)
-                } else {
-                    self.member(at)
+            if names & bit != 0 {
+                self.member(at);
+            } else if escapes & bit != 0 {
+                self.escape(at);
+            } else if opens & bit != 0 {
+                depth += 1;
+            } else {
+                depth -= 1;
+                if depth == 1 {
+                    self.leave(at);
                 }
-                continue;
             }
-            // Only now is it known which one it is, and that it is one at all.
-            match self.bytes.get(at).map(|brace| brace | BRACKET) {
-                Some(b'{') => {
-                    self.depth += 1;
-                    if self.depth == 2 {
-                        self.enter(at);
-                    }
-                }
-                Some(b'}') => {
-                    self.depth -= 1;
-                    if self.depth == 1 && self.in_identity {
-                        self.leave(at);
-                    }
-                }
-                _ => {}
-            }
-            match self.depth {
-                0 => return Some(at + 1),
-                1 => found = (braces | own) & !(bit | (bit - 1)),
-                _ => found = braces & !(bit | (bit - 1)),
+            match depth {
+                0 => return (0, at + 1),
+                1 => left = (braces | own) & behind(bit),
+                _ => left = braces & behind(bit),
             }
         }
-        None
+        (depth, 0)
     }
 
-    /// A member of the record begins that has members of its own.
-    fn enter(&mut self, at: usize) {
-        let before = self.bytes.get(..at).unwrap_or_default();
-        let name = before.trim_ascii_end().strip_suffix(b":").unwrap_or_default();
-        if name.trim_ascii_end().ends_with(b"\"userIdentity\"") {
-            self.in_identity = true;
-            self.identity.get_or_insert((at, at));
-        }
-    }
-
+    /// A member of the record that has members of its own ends.
+    #[inline(always)]
     fn leave(&mut self, at: usize) {
-        self.in_identity = false;
-        if let Some((_, end)) = &mut self.identity {
-            *end = at;
+        if self.in_identity {
+            self.in_identity = false;
+            if let Some((_, end)) = &mut self.identity {
+                *end = at;
+            }
         }
     }
 
-    /// A string of the record's own members begins like one of the two names.
-    fn member(&mut self, at: usize) {
-        let Some(text) = self.bytes.get(at..) else { return };
-        let (name, length) = if text.starts_with(b"eventSource\"") {
-            (&mut self.source, b"eventSource".len())
-        } else if text.starts_with(b"eventName\"") {
-            (&mut self.name, b"eventName".len())
-        } else {
-            return;
+    /// A string of the record's own members has its letter here.
+    #[inline(always)]
+    fn member(&mut self, letter: usize) {
+        let at = letter - LETTER;
+        let Some(beginning) = self.bytes.get(at..).and_then(<[u8]>::first_chunk) else { return };
+        let beginning = u64::from_le_bytes(*beginning);
+        if beginning == EVENT_SOURCE || beginning == EVENT_NAME || beginning == USER_IDENTITY {
+            self.known_member(at, beginning);
+        }
+    }
+
+    /// It begins like one of the names looked for.
+    #[inline(never)]
+    fn known_member(&mut self, at: usize, beginning: u64) {
+        let name: &[u8] = match beginning {
+            EVENT_SOURCE => b"\"eventSource\"",
+            EVENT_NAME => b"\"eventName\"",
+            _ => b"\"userIdentity\"",
         };
+        if !self.bytes.get(at..).is_some_and(|text| text.starts_with(name)) {
+            return;
+        }
         // The same text as a value is followed by no colon.
-        let Some(value) = value_after(self.bytes, at + length) else { return };
-        *name = if *name == Name::Missing { plain_text(self.bytes, value) } else { Name::Odd };
+        let Some(value) = value_after(self.bytes, at + name.len() - 1) else { return };
+        let name = match beginning {
+            EVENT_SOURCE => &mut self.source,
+            EVENT_NAME => &mut self.name,
+            _ => {
+                if matches!(self.bytes.get(value), Some(b'{' | b'[')) {
+                    self.in_identity = true;
+                    self.identity.get_or_insert((value, value));
+                }
+                return;
+            }
+        };
+        *name = if matches!(name, Name::Missing) { Name::At(value) } else { Name::Odd };
     }
 
     /// A string of the record's own members is written with escapes: if it is a member's name, it may be one of the two.
@@ -279,21 +373,34 @@ impl<'a> Walk<'a> {
         self.checked = self.bytes.len();
     }
 
-    fn finish(self, length: usize) -> Walked<'a> {
+    #[inline(always)]
+    fn finish(self, length: usize, has_others: bool, masks: impl Fn(&[u8; BLOCK]) -> Masks) -> Walked<'a> {
         let text = |name| match name {
-            Name::Text(text) if text.is_ascii() => std::str::from_utf8(text).ok(),
+            Name::At(value) => plain_text(self.bytes.get(value..)?.strip_prefix(b"\"")?, &masks),
             _ => None,
         };
         let names = match (text(self.source), text(self.name)) {
             // An object that a bracket ends is none.
             (Some(event_source), Some(event_name)) if self.bytes.get(length - 1) == Some(&b'}') => {
                 let identity = self.identity.and_then(|(start, end)| self.bytes.get(start..end)).unwrap_or_default();
-                Some(Names { event_source, event_name, identity, has_escapes: self.escapes })
+                Some(Names { event_source, event_name, identity, has_others })
             }
             _ => None,
         };
         Walked { length, names }
     }
+}
+
+/// The lowest of some bits alone.
+#[inline(always)]
+fn lowest(bits: u64) -> u64 {
+    bits & bits.wrapping_neg()
+}
+
+/// All bits above this one.
+#[inline(always)]
+fn behind(bit: u64) -> u64 {
+    !(bit | (bit - 1))
 }
 
 /// Where a member's value begins, if the string with its last quote here is a member's name.
@@ -307,13 +414,18 @@ fn after_blanks(bytes: &[u8], at: usize) -> Option<usize> {
     Some(at + blanks)
 }
 
-/// The text that begins with a quote here, if it has no escapes.
-fn plain_text(bytes: &[u8], at: usize) -> Name<'_> {
-    let text = bytes.get(at..).and_then(|text| text.strip_prefix(b"\"")).unwrap_or_default();
-    match text.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
-        Some(end) if text.get(end) == Some(&b'"') => Name::Text(text.get(..end).unwrap_or_default()),
-        _ => Name::Odd,
+/// The text up to its last quote, if it is ASCII without escapes.
+#[inline(always)]
+fn plain_text(text: &[u8], masks: impl Fn(&[u8; BLOCK]) -> Masks) -> Option<&[u8]> {
+    if let Some(block) = text.first_chunk() {
+        let masks = masks(block);
+        if masks.quotes != 0 && !masks.has_others {
+            return text.get(..masks.quotes.trailing_zeros() as usize);
+        }
     }
+    let end = memchr2(b'"', b'\\', text)?;
+    let (text, end) = text.split_at_checked(end)?;
+    (end.starts_with(b"\"") && text.is_ascii()).then_some(text)
 }
 
 pub(super) fn is_blank(byte: u8) -> bool {

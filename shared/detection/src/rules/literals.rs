@@ -38,6 +38,11 @@ impl Literals {
         Some(Self { fragments, whole })
     }
 
+    /// Whether there are few enough of them to be looked for many bytes at a time.
+    pub(super) fn is_fast(&self) -> bool {
+        self.fragments.is_some()
+    }
+
     /// Whether one of them is in these bytes.
     pub(super) fn is_in(&self, bytes: &[u8]) -> bool {
         self.fragments.as_ref().is_none_or(|fragments| fragments.find(bytes).is_some()) && self.whole.is_match(bytes)

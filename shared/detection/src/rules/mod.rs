@@ -8,6 +8,7 @@ mod exceptions;
 mod fold;
 mod folder;
 mod index;
+mod known;
 mod lazy;
 #[cfg(feature = "lint")]
 pub mod lint;
@@ -270,7 +271,7 @@ impl RuleSet {
     /// operation is known. So end nearly all records of a trail, and nothing else of them is ever read.
     #[must_use]
     pub fn dismisses(&self, names: Names<'_>, record: &[u8]) -> bool {
-        !self.index.could_match(names, record) && !self.operations.is_unknown(names.event_source, names.event_name)
+        !self.index.could_match(names, record) && !self.operations.is_unknown_name(names)
     }
 
     /// How the rules are looked up, which is what they cost.

@@ -23,6 +23,9 @@ const SHORTEST_LITERAL: usize = 4;
 pub(crate) enum Needs {
     /// The event source is one of these.
     Sources(Vec<String>),
+    /// The event source is one of the first; below `userIdentity` one of the second texts stands, if the record has no escapes and only
+    /// ASCII.
+    SourcesAndTexts(Vec<String>, Vec<String>),
     /// The event source is one of the first, the event name one of the second.
     SourcesAndNames(Vec<String>, Vec<String>),
     /// The event name is one of these.
@@ -38,11 +41,15 @@ pub(crate) enum Needs {
 impl Needs {
     pub(crate) fn of(detections: &Detections) -> Self {
         let list = |set: BTreeSet<String>| set.into_iter().collect();
+        let of_identity = || literals(detections, |field| field.starts_with(IDENTITY));
         match (only(detections, "eventSource"), only(detections, "eventName")) {
             (Some(sources), Some(names)) => Self::SourcesAndNames(list(sources), list(names)),
-            (Some(sources), None) => Self::Sources(list(sources)),
+            (Some(sources), None) => match of_identity() {
+                Some(texts) => Self::SourcesAndTexts(list(sources), list(texts)),
+                None => Self::Sources(list(sources)),
+            },
             (None, Some(names)) => Self::Names(list(names)),
-            (None, None) => match literals(detections, |field| field.starts_with(IDENTITY)) {
+            (None, None) => match of_identity() {
                 Some(texts) => Self::OfIdentity(list(texts)),
                 None => literals(detections, |_| true).map_or(Self::Nothing, |texts| Self::OfRecord(list(texts))),
             },

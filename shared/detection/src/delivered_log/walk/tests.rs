@@ -11,7 +11,7 @@ fn length(bytes: &[u8]) -> Option<usize> {
 }
 
 fn names(record: &str) -> Option<(&str, &str)> {
-    walk(record.as_bytes()).unwrap().names.map(|names| (names.event_source, names.event_name))
+    walk(record.as_bytes()).unwrap().names.map(|names| names.texts())
 }
 
 #[test]
@@ -76,10 +76,35 @@ fn blocks_have_no_edges() {
     for shift in 0..2 * BLOCK {
         for escapes in 0..4 {
             let padding = "x".repeat(shift) + &"\\\"".repeat(escapes) + &"\\\\".repeat(escapes);
-            let record = format!(r#"{{"p":"{padding}","eventSource":"s","q":{{"{padding}":["}}"]}},"eventName":"n"}}"#);
+            let identity = format!(r#"{{"{padding}":["}}"],"a":{{}}"#);
+            let record = format!(
+                r#"{{"p":"{padding}","eventSource":"s","userIdentity":{identity}}},"x":[{{}}],"eventName":"n"}}"#
+            );
             let walked = walk(record.as_bytes()).unwrap();
             assert_eq!((walked.length, names(&record)), (record.len(), Some(("s", "n"))), "{record}");
+            assert_eq!(walked.names.unwrap().identity, identity.as_bytes(), "{record}");
             assert_eq!(walk(&record.as_bytes()[..record.len() - 1]), None, "cut short: {record}");
+        }
+    }
+}
+
+/// Short ones are read within a block, long ones and those near the end of what has come are not.
+#[test]
+fn names_may_have_any_length() {
+    for length in 0..140 {
+        for (source, is_plain) in [
+            ("s".repeat(length), true),
+            (format!("{}é", "s".repeat(length)), false),
+            (format!("{}\\u0073", "s".repeat(length)), false),
+        ] {
+            for behind in ["", r#","x":"é""#, r#","x":"\\ ""#] {
+                let record = format!(r#"{{"eventName":"n","eventSource":"{source}"{behind}}}"#);
+                let found = [record.clone(), record.clone() + &" ".repeat(200)].map(|bytes| {
+                    walk(bytes.as_bytes()).unwrap().names.map(|names| (names.texts().0.to_owned(), names.has_others))
+                });
+                let expected = is_plain.then(|| (source.clone(), !behind.is_empty()));
+                assert_eq!(found, [expected.clone(), expected], "{record}");
+            }
         }
     }
 }
