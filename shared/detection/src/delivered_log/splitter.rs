@@ -10,6 +10,13 @@ pub const MAX_RECORD_BYTES: usize = 512 * 1024;
 /// Most bytes of a key beside `Records`. Real logs have no other key at all.
 const MAX_KEY_BYTES: usize = 64 * 1024;
 
+/// A record that arrives in pieces is walked over anew with each, until it is longer than nearly all are, or a piece is so short that
+/// this would not pay; then it is scanned byte by byte.
+const MOST_WALKED_ANEW: usize = 64 * 1024;
+const SHORTEST_WALKED: usize = 1024;
+/// Bytes that are added to it at first: most records have fewer.
+const ADDED: usize = 4 * 1024;
+
 /// Takes the records that a [`LogReader`](super::LogReader) finds.
 pub trait RecordSink {
     /// One member of `Records`: the bytes of one JSON value, which may still be malformed inside, and its two names, if it is
@@ -106,6 +113,8 @@ pub(super) struct Splitter<S> {
     value: ValueScan,
     /// The part of the current key or record that came in earlier pieces.
     carried: Vec<u8>,
+    /// What is carried is the beginning of an object, and has not been scanned.
+    unscanned: bool,
     too_large: bool,
     saw_records: bool,
 }
@@ -120,6 +129,7 @@ impl<S: RecordSink> Splitter<S> {
             place: Place::Start,
             value: ValueScan::default(),
             carried: Vec::new(),
+            unscanned: false,
             too_large: false,
             saw_records: false,
         }
@@ -161,7 +171,7 @@ impl<S: RecordSink> Splitter<S> {
     /// Takes at least one byte, or reports damage.
     fn step(&mut self, bytes: &[u8]) -> usize {
         if matches!(self.place, Place::Key | Place::SkippedValue | Place::Record) {
-            return self.inside_value(bytes, false);
+            return self.inside_value(bytes);
         }
         let blank = bytes.iter().take_while(|byte| is_blank(**byte)).count();
         let Some(&byte) = bytes.get(blank) else { return blank };
@@ -199,25 +209,64 @@ impl<S: RecordSink> Splitter<S> {
         if matches!(place, Place::Key | Place::SkippedValue | Place::Record) {
             self.value = ValueScan::default();
             self.carried.clear();
+            self.unscanned = false;
             self.too_large = false;
-            return used + self.inside_value(bytes.get(used..).unwrap_or_default(), true);
+            let begun = bytes.get(used..).unwrap_or_default();
+            return used + if place == Place::Record { self.records(begun) } else { self.inside_value(begun) };
         }
         used
     }
 
-    /// Goes on in a key, a skipped value or a record, and hands it over when it is complete.
-    fn inside_value(&mut self, bytes: &[u8], at_start: bool) -> usize {
-        // A record that arrived in one piece, as nearly all do, is walked over once, and never copied.
-        if at_start
-            && self.place == Place::Record
-            && let Some(walked) = walk(bytes)
-        {
-            match bytes.get(..walked.length) {
+    /// Takes the record that begins here, and those behind it with nothing but a comma between them, as CloudTrail writes them. Those that
+    /// arrived in one piece, as nearly all do, are walked over once, and never copied.
+    fn records(&mut self, bytes: &[u8]) -> usize {
+        let mut used = 0;
+        while let Some(walked) = bytes.get(used..).and_then(walk) {
+            match bytes.get(used..used + walked.length) {
                 Some(whole) if whole.len() <= MAX_RECORD_BYTES => self.sink.record(whole, walked.names),
                 _ => self.sink.oversize_record(),
             }
+            used += walked.length;
             self.place = Place::AfterRecord;
-            return walked.length;
+            let is_next = bytes.get(used..).is_some_and(|rest| rest.starts_with(b",{"));
+            if !is_next || self.taken + used as u64 >= self.limit || self.sink.gives_up() {
+                return used;
+            }
+            used += 1;
+            self.place = Place::RecordOrEnd { first: false };
+        }
+        if used > 0 {
+            return used;
+        }
+        self.unscanned = bytes.first() == Some(&b'{') && bytes.len() <= MOST_WALKED_ANEW;
+        if self.unscanned {
+            self.carried.extend_from_slice(bytes);
+            return bytes.len();
+        }
+        self.inside_value(bytes)
+    }
+
+    /// Goes on in a record of which nothing has been scanned.
+    fn walk_anew(&mut self, bytes: &[u8]) -> usize {
+        let before = self.carried.len();
+        let added = bytes.get(..before.max(ADDED)).unwrap_or(bytes);
+        self.carried.extend_from_slice(added);
+        let Some(walked) = walk(&self.carried) else { return added.len() };
+        let used = walked.length.saturating_sub(before);
+        self.sink.record(self.carried.get(..walked.length).unwrap_or_default(), walked.names);
+        self.place = Place::AfterRecord;
+        used
+    }
+
+    /// Goes on in a key, a skipped value or a record, and hands it over when it is complete.
+    fn inside_value(&mut self, bytes: &[u8]) -> usize {
+        if self.unscanned {
+            if bytes.len() >= SHORTEST_WALKED && self.carried.len() <= MOST_WALKED_ANEW {
+                return self.walk_anew(bytes);
+            }
+            self.unscanned = false;
+            // It does not end there, or the walk would have found it.
+            self.value.scan(&self.carried);
         }
         let end = self.value.scan(bytes);
         let used = end.unwrap_or(bytes.len());

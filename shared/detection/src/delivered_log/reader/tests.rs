@@ -8,15 +8,23 @@ use crate::delivered_log::{MAX_RECORD_BYTES, Names};
 #[derive(Default)]
 struct Seen {
     records: Vec<String>,
+    /// `eventName`, where it is plain.
+    names: Vec<Option<String>>,
     oversize: usize,
+    /// How many records are enough.
+    most: Option<usize>,
 }
 
 impl RecordSink for Seen {
-    fn record(&mut self, bytes: &[u8], _names: Option<Names<'_>>) {
+    fn record(&mut self, bytes: &[u8], names: Option<Names<'_>>) {
         self.records.push(String::from_utf8(bytes.to_vec()).unwrap());
+        self.names.push(names.map(|names| names.texts().1.to_owned()));
     }
     fn oversize_record(&mut self) {
         self.oversize += 1;
+    }
+    fn gives_up(&self) -> bool {
+        self.most.is_some_and(|most| self.records.len() > most)
     }
 }
 
@@ -63,6 +71,50 @@ fn records_are_the_same_for_every_piece_size() {
     for size in 1..=packed.len() {
         let (seen, damage) = read(&packed, Encoding::Gzip, size, LIMIT);
         assert_eq!((seen.records.len(), damage), (records.len(), None), "gzip pieces of {size}");
+    }
+}
+
+/// One that arrives in pieces is walked over anew, or scanned where it is long or a piece is short. Nothing may depend on which.
+#[test]
+fn a_record_in_pieces_is_the_same_record() {
+    let record = |length: usize| {
+        let filling = r#"{\"x\":[\\"#.repeat(length / 10);
+        format!(r#"{{"eventSource":"s","requestParameters":{{"a":"{filling}","b":[[]]}},"eventName":"n{length}"}}"#)
+    };
+    let records = [900, 3_000, 0, 66_000, 20, 9_000, 130_000, 200].map(record);
+    let names: Vec<Option<String>> =
+        [900, 3_000, 0, 66_000, 20, 9_000, 130_000, 200].map(|length| Some(format!("n{length}"))).into();
+    for between in [",", " , "] {
+        let text = format!(r#"{{"Records":[{}]}}"#, records.join(between));
+        for size in [1, 63, 700, 1_023, 1_024, 1_025, 1_500, 4_096, 5_000, 30_000, 65_536, 70_000, 200_000, usize::MAX]
+        {
+            let (seen, damage) = read(text.as_bytes(), Encoding::Plain, size, LIMIT);
+            assert_eq!(damage, None, "pieces of {size}");
+            assert!(seen.records == records, "pieces of {size}");
+            assert_eq!(seen.names, names, "pieces of {size}");
+        }
+    }
+}
+
+/// Where reading stops is a matter of the text, not of how many records came in one piece.
+#[test]
+fn a_log_ends_at_the_same_place_for_every_piece_size() {
+    let text = varied_log(40);
+    let read_to = |size: usize, limit: u64, most: Option<usize>| {
+        let mut reader = LogReader::new(Seen { most, ..Seen::default() }, Encoding::Plain, limit);
+        text.as_bytes().chunks(size).for_each(|piece| {
+            reader.push(piece);
+        });
+        let (seen, _, damage) = reader.finish();
+        (seen.records.len(), damage)
+    };
+    for limit in (0..text.len() as u64).step_by(89) {
+        let ((records, damage), (whole, same)) = (read_to(text.len(), limit, None), read_to(1, limit, None));
+        // The one in which the limit is.
+        assert!(records - whole <= 1 && damage == same, "{records} and {whole} records at a limit of {limit}");
+    }
+    for most in 0..42 {
+        assert_eq!(read_to(text.len(), LIMIT, Some(most)), read_to(1, LIMIT, Some(most)), "{most} records");
     }
 }
 
