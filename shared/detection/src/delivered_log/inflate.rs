@@ -11,8 +11,10 @@ use flate2::write::MultiGzDecoder;
 
 /// How far deflate looks back.
 const HISTORY: usize = 32 * 1024;
-/// Bytes of unpacked text that are in memory at a time, its history among them.
+/// Most bytes of unpacked text that are in memory at a time, its history among them.
 const WINDOW: usize = 256 * 1024;
+/// As many at first: half of CloudTrail's files unpack to less.
+const FIRST_WINDOW: usize = 64 * 1024;
 /// Fills what of the window is not written yet. No byte of UTF-8 has this value.
 const UNWRITTEN: u8 = 0xff;
 /// The decoder writes at most so many bytes past the place that it has reached.
@@ -189,7 +191,7 @@ impl Data {
     fn new() -> Result<Self, String> {
         let mut decoder = Decompressor::new();
         decoder.ignore_adler32();
-        let mut window = vec![UNWRITTEN; WINDOW];
+        let mut window = vec![UNWRITTEN; FIRST_WINDOW];
         decoder.read(&ZLIB_HEADER, &mut window, 0, false).map_err(|error| format!("{error:?}"))?;
         Ok(Self { decoder, window, written: 0, crc: crc32fast::Hasher::new(), length: 0, tail: Vec::new() })
     }
@@ -198,7 +200,9 @@ impl Data {
     fn unpack(&mut self, bytes: &[u8], take: &mut impl FnMut(&[u8]) -> bool) -> Result<usize, String> {
         let mut used = 0;
         loop {
-            if self.written == self.window.len() {
+            if self.written == self.window.len() && self.written < WINDOW {
+                self.window.resize(2 * self.written, UNWRITTEN);
+            } else if self.written == self.window.len() {
                 self.window.copy_within(WINDOW - HISTORY.., 0);
                 self.window.get_mut(HISTORY..).unwrap_or_default().fill(UNWRITTEN);
                 self.written = HISTORY;
