@@ -202,6 +202,35 @@ fn damaged_gzip_gives_what_was_readable_before() {
     }
 }
 
+/// The decoder does not say how far it came before a fault: nothing that it never wrote may be taken for text, wherever in a window,
+/// and in a window of whatever size, the fault is.
+#[test]
+fn before_a_fault_nothing_is_handed_over_that_was_never_packed() {
+    for size in [10_000, 70_000, 140_000, 250_000, 300_000] {
+        let text = &varied_log(5_000).into_bytes()[..size];
+        // Blocks that are stored and not packed, and then one of a kind that does not exist.
+        let mut packed = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
+        for piece in text.chunks(30_000) {
+            let length = u16::try_from(piece.len()).unwrap();
+            packed.push(0);
+            packed.extend(length.to_le_bytes());
+            packed.extend((!length).to_le_bytes());
+            packed.extend(piece);
+        }
+        packed.push(0b110);
+        packed.extend([0; 32]);
+        let mut taken = Vec::new();
+        let mut take = |bytes: &[u8]| {
+            taken.extend_from_slice(bytes);
+            true
+        };
+        let mut inflate = Inflate::new();
+        assert!(inflate.push(&packed, &mut take).and_then(|()| inflate.finish(&mut take)).is_err(), "{size}");
+        assert!(text.starts_with(&taken), "{size}: {} bytes were handed over, not all of them the text's", taken.len());
+        assert!(taken.len() + 16 >= size, "{size}: only {} bytes", taken.len());
+    }
+}
+
 #[test]
 fn the_unpacked_size_is_limited() {
     let text = varied_log(1_000);
