@@ -16,7 +16,8 @@
 //! - [`publishing`]: what SNS may answer, and what becomes of each finding
 //! - [`edges`]: the adapters, and answers of S3 and SNS that a local AWS never gives
 //! - [`command_line`]: `bedrock-audit` as a user runs it
-//! - [`pages`]: the pages that it writes about rules; [`coverage`]: which operation is watched by which rule, and what others publish
+//! - [`pages`]: the pages that it writes about rules; [`coverage`]: which operation is watched by which rule, and what
+//!   others publish
 //! - [`end_to_end`]: the real `bootstrap` on a local AWS, woken over the Lambda Runtime API
 //! - [`stories`]: the attacks told in `events/stories`, step by step
 //! - [`ordinary_day`]: a day of work in twenty accounts is quiet, and no attack drowns in it

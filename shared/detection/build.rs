@@ -50,8 +50,8 @@ fn main() -> io::Result<()> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or(io::ErrorKind::NotFound)?);
     let hashes: Vec<u8> = texts.iter().flat_map(|(_, text)| Sha256::digest(text.as_bytes())).collect();
     fs::write(out.join("builtin_hashes"), hashes)?;
-    // Packed: the size of the Lambda is time to start it. Apart: a start needs neither what only findings show nor the conditions of
-    // rules that no record meets.
+    // Packed: the size of the Lambda is time to start it. Apart: a start needs neither what only findings show nor the
+    // conditions of rules that no record meets.
     let library = Library { fields: packer.fields.iter().map(String::as_str).collect(), kept };
     fs::write(out.join("builtin_rules.zlib"), zlib(&postcard::to_allocvec(&library).map_err(io::Error::other)?)?)?;
     fs::write(out.join("builtin_detections.zlib"), zlib(&packer.detections)?)?;

@@ -1,4 +1,5 @@
-//! Models and agents at work, and people and scanners who look at them: calls with their share of a hundred thousand. Knows no rule.
+//! Models and agents at work, and people and scanners who look at them: calls with their share of a hundred thousand.
+//! Knows no rule.
 
 use super::{
     company::Caller::{

@@ -10,8 +10,8 @@ pub const MAX_RECORD_BYTES: usize = 512 * 1024;
 /// Most bytes of a key beside `Records`. Real logs have no other key at all.
 const MAX_KEY_BYTES: usize = 64 * 1024;
 
-/// A record that arrives in pieces is walked over anew with each, until it is longer than nearly all are, or a piece is so short that
-/// this would not pay; then it is scanned byte by byte.
+/// A record that arrives in pieces is walked over anew with each, until it is longer than nearly all are, or a piece is
+/// so short that this would not pay; then it is scanned byte by byte.
 const MOST_WALKED_ANEW: usize = 64 * 1024;
 const SHORTEST_WALKED: usize = 1024;
 /// Bytes that are added to it at first: most records have fewer.
@@ -217,8 +217,8 @@ impl<S: RecordSink> Splitter<S> {
         used
     }
 
-    /// Takes the record that begins here, and those behind it with nothing but a comma between them, as CloudTrail writes them. Those that
-    /// arrived in one piece, as nearly all do, are walked over once, and never copied.
+    /// Takes the record that begins here, and those behind it with nothing but a comma between them, as CloudTrail
+    /// writes them. Those that arrived in one piece, as nearly all do, are walked over once, and never copied.
     fn records(&mut self, bytes: &[u8]) -> usize {
         let mut used = 0;
         while let Some(walked) = bytes.get(used..).and_then(walk) {

@@ -92,7 +92,8 @@ struct Found {
     escapes: u64,
 }
 
-/// The place of the letter `e` in `eventSource`, `eventName` and `userIdentity`, counted from their quote. Few others have it there.
+/// The place of the letter `e` in `eventSource`, `eventName` and `userIdentity`, counted from their quote. Few others
+/// have it there.
 const LETTER: usize = 3;
 /// What they begin with, compared as numbers.
 const EVENT_SOURCE: u64 = u64::from_le_bytes(*b"\"eventSo");
@@ -153,7 +154,8 @@ fn escaped(backslashes: u64, is_first_escaped: bool) -> (u64, bool) {
     ((EVEN ^ sums << 1) & followers, is_next_escaped)
 }
 
-/// The quotes that begin or end a string, and whether the next block's first byte is escaped. An escape counts inside of strings alone.
+/// The quotes that begin or end a string, and whether the next block's first byte is escaped. An escape counts inside
+/// of strings alone.
 #[cold]
 #[inline(never)]
 fn one_by_one(quotes: u64, backslashes: u64, mut inside: bool, escaped: bool) -> (u64, bool) {

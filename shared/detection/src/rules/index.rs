@@ -22,8 +22,8 @@ use crate::delivered_log::Names;
 
 /// Longest name that is looked up without asking further. The longest of AWS's have about half of that.
 const LONGEST_NAME: usize = 128;
-/// Searches for texts in one service's records alone, and bytes of what one looks for: more of either would cost more memory than they
-/// save time.
+/// Searches for texts in one service's records alone, and bytes of what one looks for: more of either would cost more
+/// memory than they save time.
 const MOST_SEARCHES: usize = 16;
 const MOST_TEXT: usize = 4 * 1024;
 
@@ -64,8 +64,8 @@ struct Searched {
 #[derive(Debug, Default)]
 struct OfSource {
     any_name: Sieve,
-    /// Below `userIdentity`, what those rules match holds one of these texts. IAM has rules of this kind, and a trail is full of its
-    /// records.
+    /// Below `userIdentity`, what those rules match holds one of these texts. IAM has rules of this kind, and a trail
+    /// is full of its records.
     texts: BTreeSet<String>,
     /// Some of those rules match without any text.
     is_open: bool,
@@ -220,9 +220,9 @@ impl OfSource {
     }
 }
 
-/// Whether one of the texts may stand in these bytes of a record. Escapes hide a text from a search, and beyond ASCII other characters
-/// may fold to a letter of it: what has either may hold anything. A member whose own name is written with escapes never comes here:
-/// such a record has no plain names.
+/// Whether one of the texts may stand in these bytes of a record. Escapes hide a text from a search, and beyond ASCII
+/// other characters may fold to a letter of it: what has either may hold anything. A member whose own name is written
+/// with escapes never comes here: such a record has no plain names.
 fn may_hold(search: Option<&Literals>, bytes: &[u8], names: Names<'_>) -> bool {
     let others = || names.has_others && (memchr(b'\\', bytes).is_some() || !bytes.is_ascii());
     search.is_some_and(|search| others() || search.is_in(bytes))

@@ -5,8 +5,8 @@ use crate::delivered_log::Names;
 /// Bits, of which every name that a rule gives sets one. Built-in rules set some hundred.
 const BITS: usize = 16 * 1024;
 const WORD: usize = 8;
-/// The bit in which small letters of ASCII differ from capital ones. Set in other characters it makes them alike that are not, which
-/// only costs a closer look.
+/// The bit in which small letters of ASCII differ from capital ones. Set in other characters it makes them alike that
+/// are not, which only costs a closer look.
 const SMALL: u64 = 0x2020_2020_2020_2020;
 
 /// Marks of names. What is not marked was never added; what is marked may have been.

@@ -23,8 +23,8 @@ const SHORTEST_LITERAL: usize = 4;
 pub(crate) enum Needs {
     /// The event source is one of these.
     Sources(Vec<String>),
-    /// The event source is one of the first; below `userIdentity` one of the second texts stands, if the record has no escapes and only
-    /// ASCII.
+    /// The event source is one of the first; below `userIdentity` one of the second texts stands, if the record has no
+    /// escapes and only ASCII.
     SourcesAndTexts(Vec<String>, Vec<String>),
     /// The event source is one of the first, the event name one of the second.
     SourcesAndNames(Vec<String>, Vec<String>),

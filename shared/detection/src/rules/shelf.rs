@@ -12,9 +12,9 @@ pub struct Shelf {
 }
 
 impl Shelf {
-    /// Loads the built-in rules and these files with these lists, the whole of what there is now. For a file that is refused, its last good
-    /// version stays in force, and it is refused all the same, so that somebody is told. A file that is no longer there is
-    /// forgotten.
+    /// Loads the built-in rules and these files with these lists, the whole of what there is now. For a file that is
+    /// refused, its last good version stays in force, and it is refused all the same, so that somebody is told. A file
+    /// that is no longer there is forgotten.
     #[must_use]
     pub fn load(&mut self, files: Vec<RuleFile>, lists: &Lists) -> Loaded {
         let mut loaded = RuleSet::load_with(files.iter().cloned(), lists.clone());

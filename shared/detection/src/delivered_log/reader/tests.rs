@@ -202,8 +202,8 @@ fn damaged_gzip_gives_what_was_readable_before() {
     }
 }
 
-/// The decoder does not say how far it came before a fault: nothing that it never wrote may be taken for text, wherever in a window,
-/// and in a window of whatever size, the fault is.
+/// The decoder does not say how far it came before a fault: nothing that it never wrote may be taken for text, wherever
+/// in a window, and in a window of whatever size, the fault is.
 #[test]
 fn before_a_fault_nothing_is_handed_over_that_was_never_packed() {
     for size in [10_000, 70_000, 140_000, 250_000, 300_000] {

@@ -228,7 +228,8 @@ impl Engine {
 
     pub(super) fn judge(&self, position: usize, reading: &mut Reading<'_>) -> Verdict {
         let Some(rule) = self.rule(position) else { return Verdict::default() };
-        // What is not read yet counts as not visible. Where the rest decides without it, as it nearly always does, it never is read.
+        // What is not read yet counts as not visible. Where the rest decides without it, as it nearly always does, it
+        // never is read.
         let mut answer = rule.tree.judge(reading);
         for source in self.derived_by(rule) {
             if answer.known == Some(false) {

@@ -1,5 +1,6 @@
-//! The plain way to judge, which the other is held against in tests: a record is parsed, every part of a rule is asked, every value is compared with
-//! every expectation by itself, and what is derived is worked out of the whole record. It is in no binary.
+//! The plain way to judge, which the other is held against in tests: a record is parsed, every part of a rule is asked,
+//! every value is compared with every expectation by itself, and what is derived is worked out of the whole record. It
+//! is in no binary.
 
 use serde_json::Value;
 

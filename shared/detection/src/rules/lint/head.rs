@@ -1,5 +1,5 @@
-//! What stands above a rule's detection and is not what Sigma means by it: an id that is no UUID, a day that is none, tags without a
-//! namespace. The rule is in force all the same.
+//! What stands above a rule's detection and is not what Sigma means by it: an id that is no UUID, a day that is none,
+//! tags without a namespace. The rule is in force all the same.
 
 use rsigma_parser::SigmaRule;
 
