@@ -12,7 +12,7 @@ mod fetch;
 mod told;
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::{Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -107,7 +107,7 @@ impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Send + Sync + 's
             failures.iter_mut().for_each(|problems| problems.push(why.to_owned()));
             Vec::new()
         });
-        let mut waiting: HashMap<usize, (usize, ObjectEvent)> = objects.iter().cloned().enumerate().collect();
+        let mut waiting: BTreeMap<usize, (usize, ObjectEvent)> = objects.iter().cloned().enumerate().collect();
         let mut logs = Vec::new();
         let mut settling = stream::iter(objects.into_iter().enumerate())
             .map(|(at, (notice, object))| async move { (at, self.settle(notice, object, rule_set, published).await) })

@@ -12,7 +12,7 @@ use crate::{
     finding::{Confidence, FileProblem, Finding, Fired, Groups, Log, about_file},
     ledger::RecordCounts,
     record::{Record, document, legible},
-    rules::{Candidates, Memory, Question, RuleRef, RuleSet, Standing, Verdict, WhenHidden},
+    rules::{Candidates, Memory, Override, Question, RuleRef, RuleSet, Standing, Verdict, WhenHidden},
 };
 use governed::Governed;
 
@@ -236,32 +236,7 @@ impl<'r> Judge<'r> {
             return Ok(false);
         }
         let mut question = (self.way.read)(self.rule_set, bytes, mem::take(&mut self.memory))?;
-        let (mut fired, mut undecided) = (Vec::new(), Vec::new());
-        for position in question.open(candidates) {
-            let rule = RuleRef::At(position);
-            // A rule at rest is not asked; once its rest has expired, it is again.
-            let overridden = question.override_of(rule).filter(|(_, standing)| *standing == Standing::InForce);
-            if overridden.is_some_and(|(of_rule, _)| of_rule.disabled) {
-                continue;
-            }
-            let verdict = (self.way.ask)(&mut question, position);
-            let alert = question.when_hidden(position) == WhenHidden::Alert;
-            let confidence = match (verdict.matches, verdict.undecided) {
-                (true, false) => Confidence::High,
-                (true, true) => Confidence::Medium,
-                (false, true) if alert => Confidence::Low,
-                (false, _) => {
-                    undecided.extend(verdict.undecided.then_some(position));
-                    continue;
-                }
-            };
-            let not_visible = question.not_visible(position);
-            fired.push(Fired { rule, overridden: overridden.is_some(), confidence, not_visible });
-        }
-        for position in undecided {
-            let rule = self.rule_set.rules().get(position).map(|rule| rule.about.id.clone());
-            *self.undecided.entry(rule.unwrap_or_default()).or_default() += 1;
-        }
+        let mut fired = self.asked(&mut question, candidates);
         if fired.is_empty() && !unknown {
             self.memory = question.into_memory();
             return Ok(false);
@@ -272,12 +247,7 @@ impl<'r> Judge<'r> {
         // What a service tells of itself (`AwsServiceEvent`) has names of its own.
         let unknown = unknown && record.text("eventType").is_none_or(|kind| kind == "AwsApiCall");
         if unknown {
-            let rule = RuleRef::UnknownOperation;
-            let overridden = question.override_of(rule).filter(|(_, standing)| *standing == Standing::InForce);
-            if overridden.is_none_or(|(of_rule, _)| !of_rule.disabled) {
-                let (overridden, confidence) = (overridden.is_some(), Confidence::High);
-                fired.push(Fired { rule, overridden, confidence, not_visible: Vec::new() });
-            }
+            fired.extend(fired_by_unknown(&question));
         }
         let matched = !fired.is_empty();
         let told = self.governed.told(&mut question, &record, &self.groups, fired);
@@ -286,12 +256,56 @@ impl<'r> Judge<'r> {
         Ok(matched)
     }
 
+    /// Asks the candidates, and gives those that fire. Those that could not decide are counted.
+    fn asked(&mut self, question: &mut Question<'_>, candidates: Candidates<'_>) -> Vec<Fired> {
+        let mut fired = Vec::new();
+        for position in question.open(candidates) {
+            let rule = RuleRef::At(position);
+            // A rule at rest is not asked; once its rest has expired, it is again.
+            let change = change_in_force(question, rule);
+            if change.is_some_and(|change| change.disabled) {
+                continue;
+            }
+            let overridden = change.is_some();
+            let verdict = (self.way.ask)(question, position);
+            let confidence = match (verdict.matches, verdict.undecided) {
+                (true, false) => Confidence::High,
+                (true, true) => Confidence::Medium,
+                (false, true) if question.when_hidden(position) == WhenHidden::Alert => Confidence::Low,
+                (false, true) => {
+                    let rule = self.rule_set.rules().get(position).map(|rule| rule.about.id.clone());
+                    *self.undecided.entry(rule.unwrap_or_default()).or_default() += 1;
+                    continue;
+                }
+                (false, false) => continue,
+            };
+            fired.push(Fired { rule, overridden, confidence, not_visible: question.not_visible(position) });
+        }
+        fired
+    }
+
     fn not_readable(&mut self, why: &str) {
         self.counts.unreadable += 1;
         if self.unreadable.len() < MOST_NAMED {
             self.unreadable.push(format!("record {} ({why})", self.counts.total));
         }
     }
+}
+
+/// The override of a rule that is in force when the record was written.
+fn change_in_force<'r>(question: &Question<'r>, rule: RuleRef) -> Option<&'r Override> {
+    question.override_of(rule).filter(|(_, standing)| *standing == Standing::InForce).map(|(change, _)| change)
+}
+
+/// The rule about operations that nobody knows, which has no condition, unless it is at rest.
+fn fired_by_unknown(question: &Question<'_>) -> Option<Fired> {
+    let rule = RuleRef::UnknownOperation;
+    let change = change_in_force(question, rule);
+    if change.is_some_and(|change| change.disabled) {
+        return None;
+    }
+    let overridden = change.is_some();
+    Some(Fired { rule, overridden, confidence: Confidence::High, not_visible: Vec::new() })
 }
 
 impl RecordSink for Judge<'_> {

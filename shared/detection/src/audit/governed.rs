@@ -119,9 +119,9 @@ impl<'r> Governed<'r> {
                 Expired::Exception(position) => self.rule_set.exceptions().get(*position).map(|exception| {
                     (FileProblem::ExceptionExpired, exception.id.clone(), exception_expired(exception, *day, event))
                 }),
-                Expired::Override(rule) => self.rule_set.overrides().get(rule).map(|of_rule| {
-                    let id = of_rule.rule.about.id.clone();
-                    (FileProblem::OverrideExpired, id, override_expired(of_rule, *day, event))
+                Expired::Override(rule) => self.rule_set.overrides().get(rule).map(|change| {
+                    let id = change.rule.about.id.clone();
+                    (FileProblem::OverrideExpired, id, override_expired(change, *day, event))
                 }),
             };
             let Some((kind, id, problem)) = told else { continue };
@@ -140,10 +140,10 @@ fn exception_expired(exception: &Exception, day: Date, event: &str) -> String {
     )
 }
 
-fn override_expired(of_rule: &Override, day: Date, event: &str) -> String {
-    let (title, owner) = (text::neutral(&of_rule.rule.about.title, 200), text::neutral(&of_rule.term.owner, 200));
+fn override_expired(change: &Override, day: Date, event: &str) -> String {
+    let (title, owner) = (text::neutral(&change.rule.about.title, 200), text::neutral(&change.term.owner, 200));
     format!(
         "the override of \"{title}\" ({}) by {owner} expired with {}; on {day} the rule is again what it was (first: {event})",
-        of_rule.path, of_rule.term.expires
+        change.path, change.term.expires
     )
 }

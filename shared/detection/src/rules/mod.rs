@@ -221,7 +221,7 @@ impl RuleSet {
     #[must_use]
     pub fn disabled_at(&self, ms: i64) -> u64 {
         let day = term::day_of(ms);
-        let rests = |of_rule: &&Override| of_rule.disabled && of_rule.term.standing(day) == Standing::InForce;
+        let rests = |change: &&Override| change.disabled && change.term.standing(day) == Standing::InForce;
         self.overrides.values().filter(rests).count() as u64
     }
 
@@ -341,8 +341,8 @@ impl<'r> Question<'r> {
 
     /// The override of a rule, and where the record lies in its time.
     pub(crate) fn override_of(&self, rule: RuleRef) -> Option<(&'r Override, Standing)> {
-        let of_rule = self.rule_set.overrides.get(&rule)?;
-        Some((of_rule, of_rule.term.standing(self.day())))
+        let change = self.rule_set.overrides.get(&rule)?;
+        Some((change, change.term.standing(self.day())))
     }
 
     /// The exceptions from a rule that match the record, by position, each with where the record lies in its time.
