@@ -102,7 +102,8 @@ def differences(rows, found):
             before = set(row[column].split())
             words = [f"+{word}" for word in sorted(now - before)] + [f"-{word}" for word in sorted(before - now)]
             if words:
-                said.append(f"changed: {name}, {column} {' '.join(words)}")
+                what = column if column == "page" else f"{column} members"
+                said.append(f"changed: {name}, {what} {' '.join(words)}")
     return said
 
 

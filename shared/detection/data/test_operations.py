@@ -6,11 +6,14 @@ from botocore.model import ServiceModel
 
 import operations
 
-HEADER = "event_source,event_name,basis,plane,class,touches,recorded,required,optional,sensitive,if_unwatched,watched_by\n"
+HEADER = "event_source,event_name,basis,plane,class,touches,recorded,required,optional,sensitive,page,if_unwatched,watched_by\n"
 CATALOGUE = HEADER + (
-    "bedrock.amazonaws.com,DeleteGuardrail,sdk,control,write,guardrail,management,guardrailIdentifier,guardrailVersion,,,guardrails/guardrail-deleted\n"
-    "bedrock.amazonaws.com,RenderPrompt,documented,runtime,read,flow-or-prompt,AWS::Bedrock::PromptVersion,,,,read-only,\n"
-    "bedrock.amazonaws.com,TagResource,sdk,control,tag,tags,management,tags,resourceArn,,tagging,\n"
+    "bedrock.amazonaws.com,DeleteGuardrail,sdk,control,write,guardrail,management,guardrailIdentifier,guardrailVersion,,"
+    "bedrock/latest/APIReference/API_DeleteGuardrail.html,,guardrails/guardrail-deleted\n"
+    "bedrock.amazonaws.com,RenderPrompt,documented,runtime,read,flow-or-prompt,AWS::Bedrock::PromptVersion,,,,"
+    "bedrock/latest/APIReference/API_agent-runtime_RenderPrompt.html,read-only,\n"
+    "bedrock.amazonaws.com,TagResource,sdk,control,tag,tags,management,tags,resourceArn,,"
+    "bedrock/latest/APIReference/API_TagResource.html,tagging,\n"
 )
 
 
@@ -74,6 +77,16 @@ class Comparing(unittest.TestCase):
             ],
         )
 
+    def test_a_page_that_moved_is_told(self):
+        rows = operations.read(CATALOGUE.replace("API_DeleteGuardrail", "API_OldGuardrail"))
+        self.assertEqual(
+            operations.differences(rows, operations.published(models())),
+            [
+                "changed: bedrock.amazonaws.com DeleteGuardrail, page "
+                "+bedrock/latest/APIReference/API_DeleteGuardrail.html -bedrock/latest/APIReference/API_OldGuardrail.html"
+            ],
+        )
+
     def test_a_documented_operation_that_the_sdk_got_is_told(self):
         self.assertEqual(
             self.said(models() | {"bedrock-agent-runtime": model(RenderPrompt=None)}),
@@ -89,7 +102,10 @@ class Writing(unittest.TestCase):
         found = operations.published(models() | {"bedrock-runtime": model(Converse={"modelId": "required", "a": "sensitive"})})
         text = operations.written(operations.renewed(operations.read(CATALOGUE), found))
         lines = text.splitlines()
-        self.assertEqual(lines[1], "bedrock.amazonaws.com,Converse,sdk,?,?,?,?,modelId,a,a,,")
+        self.assertEqual(
+            lines[1],
+            "bedrock.amazonaws.com,Converse,sdk,?,?,?,?,modelId,a,a,bedrock/latest/APIReference/API_runtime_Converse.html,,",
+        )
         self.assertEqual(lines[2], CATALOGUE.splitlines()[1])
         self.assertEqual(operations.differences(operations.read(text), found), [])
 
