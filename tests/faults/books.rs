@@ -168,7 +168,11 @@ impl Books {
                 self.counts.alerts += 1;
                 // Whoever could not be told before the log was removed is told that it was.
                 let told_gone = gone && finding.keys.iter().any(|key| self.people_read(key));
-                if !told_gone && !self.people_know(world, finding) {
+                // A retry without the rule has nothing to tell: its owner took it away, or people are told of the file itself.
+                let without_rule = finding.rule_files.iter().any(|file| {
+                    self.rules_removed.contains(file) || (self.rules_left_out.contains(file) && self.people_read(file))
+                });
+                if !told_gone && !without_rule && !self.people_know(world, finding) {
                     self.counts.alerts_lost += 1;
                     self.problems.push(format!("nobody was told of finding {id} of {:?}", finding.keys));
                 }
