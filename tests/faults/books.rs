@@ -169,9 +169,11 @@ impl Books {
                 // Whoever could not be told before the log was removed is told that it was.
                 let told_gone = gone && finding.keys.iter().any(|key| self.people_read(key));
                 // A retry without the rule has nothing to tell: its owner took it away, or people are told of the file itself.
-                let without_rule = finding.rule_files.iter().any(|file| {
-                    self.rules_removed.contains(file) || (self.rules_left_out.contains(file) && self.people_read(file))
-                });
+                let without_rule = !self.concluded_with(world, id, finding)
+                    && finding.rule_files.iter().any(|file| {
+                        self.rules_removed.contains(file)
+                            || (self.rules_left_out.contains(file) && self.people_read(file))
+                    });
                 if !told_gone && !without_rule && !self.people_know(world, finding) {
                     self.counts.alerts_lost += 1;
                     self.problems.push(format!("nobody was told of finding {id} of {:?}", finding.keys));
@@ -196,6 +198,17 @@ impl Books {
 
     fn people_read(&self, what: &str) -> bool {
         self.delivered.iter().any(|delivered| matches!(delivered, Delivered::Alert(text) if text.contains(what)))
+    }
+
+    /// Whether, of some notice of the finding's logs, the last invocation published the finding: its rule was in force then.
+    fn concluded_with(&self, world: &World, id: &str, finding: &ExpectedFinding) -> bool {
+        let is_concerned = |keys: &[String]| keys.iter().any(|key| finding.keys.contains(key));
+        let concerned = world.notices.iter().enumerate().filter(|(_, notice)| is_concerned(&notice.keys));
+        let last_of = |notice| self.handled.iter().rfind(|invocation| invocation.notices.contains(&notice));
+        concerned.filter_map(|(notice, _)| last_of(notice)).any(|invocation| {
+            let delivered = self.delivered.get(invocation.delivered.clone()).unwrap_or_default();
+            findings(delivered).any(|published| text(published, "/finding_info/uid") == id)
+        })
     }
 
     /// Whether an alert tells of a finding, by name or among those that it only counts.
