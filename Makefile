@@ -52,6 +52,7 @@ test: needs-python .venv/tests/.done .venv/sigma/.done bootstrap ## Run every te
 		BEDROCK_AUDIT_SIGMA_PYTHON=$(SIGMA_VENV)/bin/python cargo test --workspace --locked
 	BEDROCK_AUDIT_BOOTSTRAP=$(BOOTSTRAP) $(TESTS_VENV)/bin/python -m unittest discover --buffer --start-directory tests/local
 	$(TESTS_VENV)/bin/python -m unittest discover --buffer --start-directory tests/deployed
+	$(TESTS_VENV)/bin/python -m unittest discover --buffer --start-directory tests/bench
 	$(TESTS_VENV)/bin/python -m unittest discover --buffer --start-directory shared/detection/data
 
 # The same bench as in `test`, for longer. SEED=2 draws other runs; RUNS=1000 fewer.
@@ -95,9 +96,9 @@ bench: needs-python .venv/bench/.done ## Measure what reading a trail costs, aga
 	@$(BENCH_VENV)/bin/python tests/bench/processes.py --binary $(TARGET_DIR)/release/bedrock-audit \
 		--files $(TARGET_DIR)/bench-files --chart docs/speed.svg
 
-bench-count: needs-python ## Count the instructions that a record costs, and fail if they have become more
+bench-count: needs-python ## Count the instructions that a record costs, and fail if they are 5 % more: [WRITE=yes] take them over
 	cargo build --release --locked --package bedrock-audit-bench
-	@$(PYTHON) tests/bench/counts.py --bench $(TARGET_DIR)/release/bench
+	@$(PYTHON) tests/bench/counts.py --bench $(TARGET_DIR)/release/bench $(if $(WRITE),--write)
 
 bench-start: needs-python .venv/tests/.done bootstrap ## Measure cold start, memory and size of the Lambda binary
 	@$(TESTS_VENV)/bin/python tests/local/bench_start.py --bootstrap $(BOOTSTRAP)
