@@ -92,6 +92,7 @@ bench: needs-python .venv/bench/.done ## Measure what reading a trail costs, aga
 	cargo build --release --locked --package bedrock-audit-bench --package bedrock-audit
 	@$(TARGET_DIR)/release/bench ratios
 	@$(TARGET_DIR)/release/bench load
+	@$(TARGET_DIR)/release/bench reach
 	@$(TARGET_DIR)/release/bench files $(TARGET_DIR)/bench-files >/dev/null
 	@$(BENCH_VENV)/bin/python tests/bench/processes.py --binary $(TARGET_DIR)/release/bedrock-audit \
 		--files $(TARGET_DIR)/bench-files --chart docs/speed.svg

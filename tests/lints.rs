@@ -395,8 +395,24 @@ fn what_is_left_over_or_odd_is_warned_of() {
         let role = selection(&["eventName: A", line]);
         says(&role, Warning, 9, column, &["the ARN of a role", "`derived.actor`", "sessionIssuer.arn"]);
     }
+}
+
+/// Not of Bedrock's own records, which other rules want anyway, and not where a text tells most records apart.
+#[test]
+fn a_rule_that_many_records_are_asked_for_is_told_what_that_costs() {
     let every = rule("a:\n  userAgent: x\ncondition: a");
-    says(&every, Note, 6, 1, &["every record", "costs speed"]);
+    says(&every, Note, 6, 1, &["every record of every log", "about twice the CPU time"]);
+    let service = rule("a:\n  eventSource: [s3.amazonaws.com, bedrock.amazonaws.com]\n  userAgent: x\ncondition: a");
+    says(&service, Note, 6, 1, &["every record of s3.amazonaws.com is parsed", "about twice the CPU time"]);
+    for detection in [
+        "a:\n  eventSource: bedrock.amazonaws.com\n  userAgent: x\ncondition: a",
+        "a:\n  eventSource: s3.amazonaws.com\n  userIdentity.arn|endswith: /jane.doe\ncondition: a",
+        "a:\n  userIdentity.arn|endswith: /jane.doe\ncondition: a",
+        "a:\n  eventName: PutObject\n  userAgent: x\ncondition: a",
+    ] {
+        let found = check(&rule(detection));
+        assert!(found.iter().all(|problem| problem.severity != Note), "{detection}\n{found:#?}");
+    }
 }
 
 /// Loading stops at the first; an author wants them all.

@@ -15,7 +15,7 @@ use detection::rules::RuleSet;
 use rustix::time::{ClockId, clock_gettime};
 
 use trail::{FILES, Trail, trail};
-use ways::{WAYS, Way, way};
+use ways::{ONE_MORE, WAYS, Way, way, with_one_more};
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -25,9 +25,12 @@ fn main() {
         ["ratios"] => ratios(&[], 11),
         ["ratios", rounds, names @ ..] => ratios(names, rounds.parse().expect("a number of rounds")),
         ["load"] => load(51),
+        ["reach"] => reach(11),
         ["repeat", times, way, file] => repeat(times.parse().expect("a number of times"), way, file),
         _ => {
-            println!("bench files FOLDER | bench load | bench ratios [ROUNDS [FILE...]] | bench repeat TIMES WAY FILE")
+            println!(
+                "bench files FOLDER | bench load | bench reach | bench ratios [ROUNDS [FILE...]] | bench repeat TIMES WAY FILE"
+            )
         }
     }
 }
@@ -87,6 +90,25 @@ fn ratios(names: &[&str], rounds: usize) {
         let shown: Vec<String> =
             medians.iter().map(|time| format!("{:.2} ({:.2} ms)", time / floor, time * 1000.0)).collect();
         println!("| {} | {} |", trail.name, shown.join(" | "));
+    }
+}
+
+/// What one more rule costs where few records are Bedrock's, by what it is looked up by: the median of the ratio to the built-in
+/// rules alone. `rules check` tells people of these figures.
+fn reach(rounds: usize) {
+    let alone = way("built-in rules");
+    let ways: Vec<Way> = ONE_MORE.into_iter().map(with_one_more).collect();
+    println!("| file | {} |", ways.iter().map(|way| way.name).collect::<Vec<_>>().join(" | "));
+    println!("|---|{}", "---|".repeat(ways.len()));
+    for file in FILES.into_iter().filter(|(name, ..)| ["typical-1", "large-1"].contains(name)) {
+        let trail = trail(file);
+        let round = |_| {
+            let alone = time(&alone, &trail);
+            ways.iter().map(|way| time(way, &trail) / alone).collect()
+        };
+        let rows: Vec<Vec<f64>> = (0..=rounds).map(round).collect();
+        let medians = (0..ways.len()).map(|at| format!("{:.2}", median(rows[1..].iter().map(|row| row[at]))));
+        println!("| {} | {} |", trail.name, medians.collect::<Vec<_>>().join(" | "));
     }
 }
 

@@ -45,6 +45,30 @@ pub(crate) fn way(name: &'static str) -> Way {
     Way { name, only_unpacks, run }
 }
 
+/// Rules of which one is added to the built-in ones, by what they are looked up by. None matches what is in the files.
+pub(crate) const ONE_MORE: [(&str, &str); 5] = [
+    ("an event source and name", "{eventSource: s3.amazonaws.com, eventName: DeleteBucket}"),
+    ("a text below userIdentity", "{userIdentity.arn|endswith: /nobody}"),
+    ("a text anywhere", "{userAgent|contains: no-such-tool}"),
+    ("an event source", "{eventSource: s3.amazonaws.com, requestParameters.bucketName: no-such-bucket}"),
+    ("nothing", "{requestParameters.bucketName: no-such-bucket}"),
+];
+
+/// The built-in rules with one more.
+pub(crate) fn with_one_more((name, selection): (&'static str, &str)) -> Way {
+    let file = RuleFile {
+        path: "one-more.yml".to_owned(),
+        origin: Origin::Outside,
+        text: format!(
+            "title: One more\nid: 5cf5d7ea-ef4c-4a6e-8d4b-0c1a7f0d0000\nlogsource: {{product: aws, service: cloudtrail}}\n\
+             detection: {{selection: {selection}, condition: selection}}\nlevel: low\n"
+        ),
+    };
+    let loaded = RuleSet::load([file]);
+    assert!(loaded.refused.is_empty(), "{:?}", loaded.refused);
+    Way { name, only_unpacks: false, run: audit_with(loaded.rule_set) }
+}
+
 fn fdeflate(trail: &Trail) -> usize {
     let mut bytes = 0;
     unpack(&trail.packed, PIECE, |text| bytes += text.len()).expect("whole gzip");
