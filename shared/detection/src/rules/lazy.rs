@@ -26,10 +26,14 @@ impl Lazily {
     }
 
     /// What begins at this place.
+    #[expect(
+        clippy::expect_used,
+        reason = "our own bytes, which every test reads: no rule may lose its words or its conditions in silence"
+    )]
     pub(super) fn from(&self, at: usize) -> &[u8] {
-        // The build wrote them. Without them every test of a built-in rule would fail.
-        let unpacked = self.unpacked.get_or_init(|| fdeflate::decompress_to_vec(self.packed).unwrap_or_default());
-        unpacked.get(at..).unwrap_or_default()
+        let unpacked =
+            self.unpacked.get_or_init(|| fdeflate::decompress_to_vec(self.packed).expect("build.rs packed them"));
+        unpacked.get(at..).expect("build.rs wrote this place down")
     }
 }
 
@@ -46,10 +50,14 @@ impl LazyWords {
         Self { words: OnceLock::new(), packed: Some((among, at)) }
     }
 
+    #[expect(
+        clippy::expect_used,
+        reason = "our own bytes, which every test reads: no finding may lack them in silence"
+    )]
     pub(super) fn get(&self) -> &Words {
         self.words.get_or_init(|| {
-            let words = self.packed.as_ref().and_then(|(among, at)| Words::unpack(among.from(*at)));
-            words.unwrap_or_default()
+            let (among, at) = self.packed.as_ref().expect("words that are not packed are there from the beginning");
+            Words::unpack(among.from(*at)).expect("build.rs wrote them")
         })
     }
 }
@@ -67,3 +75,22 @@ impl PartialEq for LazyWords {
 }
 
 impl Eq for LazyWords {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "build.rs packed them")]
+    fn what_is_built_in_and_cannot_be_unpacked_is_not_taken_for_empty() {
+        Lazily { packed: b"not zlib", unpacked: OnceLock::new() }.from(0);
+    }
+
+    #[test]
+    #[should_panic(expected = "build.rs wrote them")]
+    fn words_that_cannot_be_read_are_not_taken_for_none() {
+        // A length that no text behind it has.
+        let among = Lazily { packed: &[], unpacked: vec![0xff].into() };
+        LazyWords::packed(Arc::new(among), 0).get();
+    }
+}
