@@ -1,30 +1,32 @@
 //! From the text of rule files to a rule set. Strict: a file that cannot be honoured exactly is left out alone, with place
 //! and remedy.
+//!
+//! - [`assembly`]: how a rule set is put together from the files
 
-use std::{collections::HashMap, fmt, sync::Arc};
+mod assembly;
+
+use std::{fmt, sync::Arc};
 
 use rsigma_parser::{Detections, Level, SigmaRule, Status, parse_sigma_yaml};
 use sha2::{Digest as _, Sha256};
 
+use self::assembly::load_all;
 use super::{
-    About, LazyWords, Loaded, Rule, RuleRef, RuleSet, UNKNOWN_OPERATION, Words,
+    About, LazyWords, Loaded, Rule, Words,
     attributes::{self, Attributes},
     bounds,
     check::{self, Fault},
     engine::Engine,
-    exceptions::{self, Exceptions, Known},
-    index::Index,
+    exceptions,
     lazy::Lazily,
     lists::{self, Lists},
     nearest::nearest,
     needs::{self, Needs},
-    one_lower,
-    overrides::{self, Overrides},
+    one_lower, overrides,
     packed::{self, Content, Kept, Library, Packed},
     parser_fault::parser_fault,
-    unknown::unknown_operation,
 };
-use crate::{ids, operations::Operations};
+use crate::ids;
 
 /// Largest rule file, in bytes. SigmaHQ's largest CloudTrail rule has 3 KB.
 pub(super) const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -151,114 +153,6 @@ pub(super) fn load_beside_builtin(more: impl IntoIterator<Item = RuleFile>, list
 /// Only these.
 pub(super) fn load(files: impl IntoIterator<Item = RuleFile>, lists: Lists) -> Loaded {
     load_all(files.into_iter().map(Arriving::from).collect(), &[], lists)
-}
-
-/// `fields`: those of the packed rules.
-fn load_all(arriving: Vec<Arriving>, fields: &[&str], mut lists: Lists) -> Loaded {
-    let (mut refused, mut warnings) = (Vec::new(), Vec::new());
-    // Lists first: what a rule means depends on them.
-    let (listing, arriving): (Vec<_>, Vec<_>) =
-        arriving.into_iter().partition(|arriving| arriving.packed.is_none() && arriving.file.is_lists());
-    refused.extend(listing.iter().filter_map(|arriving| lists.replace(&arriving.file).err()));
-    let (mut rules, mut engine, mut index): (Vec<Rule>, _, _) = (Vec::new(), Engine::new(&lists), Index::default());
-    let (mut ids, mut version) = (HashMap::new(), Sha256::new());
-    let (mut of_exceptions, mut of_overrides) = (Vec::new(), Vec::new());
-    engine.add_fields(fields);
-    let words = Arc::new(Lazily::words());
-    for Arriving { file, hash, packed } in arriving {
-        let read = match packed {
-            Some(packed) => built_in(&file, *packed, fields, (&engine, &words), &lists, &mut warnings),
-            None if file.is_overrides() => {
-                of_overrides.push((file, hash));
-                continue;
-            }
-            None if file.is_exception() => {
-                of_exceptions.push((file, hash));
-                continue;
-            }
-            None => read(&file, &lists, &mut warnings),
-        };
-        match read {
-            Ok((rule, _)) if ids.contains_key(&rule.about.id) => {
-                let other = ids.get(&rule.about.id).map(String::as_str).unwrap_or_default();
-                let remedy = "give each rule an id of its own";
-                let fault = Fault::new("id:", format!("{other} has the same id"), remedy);
-                refused.push(fault.at(&file.path, &file.text));
-            }
-            Ok((rule, asked)) => {
-                let needs = match asked {
-                    Asked::Later(needs, at) => {
-                        engine.add_packed(at);
-                        needs
-                    }
-                    Asked::Now(detections) => {
-                        if let Err(fault) = engine.add(&detections) {
-                            refused.push(fault.at(&file.path, &file.text));
-                            continue;
-                        }
-                        Needs::of(&detections)
-                    }
-                };
-                if rule.waits_for.is_none() {
-                    index.add(rules.len(), needs);
-                }
-                ids.insert(rule.about.id.clone(), rule.path.clone());
-                rules.push(rule);
-                version.update(ids::hex(&hash));
-            }
-            Err(fault) => refused.push(fault.at(&file.path, &file.text)),
-        }
-    }
-    for (name, entries) in lists.iter() {
-        for text in std::iter::once(name).chain(entries.iter().map(String::as_str)) {
-            // The length keeps one text's end from being another's beginning.
-            version.update((text.len() as u64).to_be_bytes());
-            version.update(text.as_bytes());
-        }
-    }
-    // They name rules, which may stand in files after them.
-    let unknown = unknown_operation();
-    let nobody_names = of_exceptions.is_empty() && of_overrides.is_empty();
-    let (by_id, named) = if nobody_names { Default::default() } else { names(&rules) };
-    let told = rules.iter().enumerate().filter(|(_, rule)| rule.always_told).map(|(at, _)| RuleRef::At(at));
-    let mut exceptions = Exceptions::from_all_but(told.collect());
-    for (file, hash) in of_exceptions {
-        match exceptions.add(&file, &Known { rules: &named, lists: &lists }, &mut engine, &mut warnings) {
-            Ok(()) => version.update(ids::hex(&hash)),
-            Err(wrong) => refused.push(wrong),
-        }
-    }
-    let mut overrides = Overrides::default();
-    for (file, hash) in of_overrides {
-        let rule = |rule| match rule {
-            RuleRef::UnknownOperation => Some(&unknown),
-            RuleRef::At(position) => rules.get(position),
-        };
-        if overrides.add(&file, &by_id, rule) {
-            version.update(ids::hex(&hash));
-        }
-    }
-    let Overrides { all: overrides, refused: wrong, partly } = overrides;
-    refused.extend(wrong);
-    let version = ids::hex(&version.finalize()).chars().take(12).collect();
-    index.complete();
-    let operations = Operations::builtin();
-    let rule_set = RuleSet { rules, unknown, engine, index, version, operations, lists, exceptions, overrides };
-    Loaded { rule_set, refused, partly, warnings }
-}
-
-/// Rules by their ids, and by their ids and Sigma names; several rules may share a name.
-fn names(rules: &[Rule]) -> (HashMap<String, RuleRef>, HashMap<String, Vec<RuleRef>>) {
-    let mut by_id = HashMap::from([(UNKNOWN_OPERATION.to_owned(), RuleRef::UnknownOperation)]);
-    let mut named = HashMap::from([(UNKNOWN_OPERATION.to_owned(), vec![RuleRef::UnknownOperation])]);
-    for (position, rule) in rules.iter().enumerate() {
-        let at = RuleRef::At(position);
-        by_id.insert(rule.about.id.clone(), at);
-        for name in [Some(&rule.about.id), rule.name.as_ref()].into_iter().flatten() {
-            named.entry(name.clone()).or_default().push(at);
-        }
-    }
-    (by_id, named)
 }
 
 /// How a rule's condition comes to the engine.
