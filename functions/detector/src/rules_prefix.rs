@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Largest rule file that is read, in bytes; the loader refuses larger ones itself, and says so.
-const MOST_BYTES: i64 = 1024 * 1024;
+const MOST_BYTES: u64 = 1024 * 1024;
 /// Longest that the body of a file may take. The SDK's own timeouts end with the head of an answer.
 const MOST_TIME: Duration = Duration::from_secs(20);
 
@@ -98,24 +98,31 @@ impl RulesSource for RulesPrefix {
             .strip_prefix("s3://")
             .and_then(|place| place.split_once('/'))
             .ok_or_else(|| Unread::Ever(format!("{} is no place in S3", file.path)))?;
-        let request = self.client.get_object().bucket(bucket).key(key);
-        let object = request.send().await.map_err(|error| sorted(&error))?;
-        if object.content_length().is_none_or(|length| length > MOST_BYTES) {
+        if file.size > MOST_BYTES {
             return Err(Unread::Ever("it is larger than 1 MiB".to_owned()));
         }
+        let request = self.client.get_object().bucket(bucket).key(key);
+        let object = request.send().await.map_err(|error| sorted(&error))?;
         let bytes = tokio::time::timeout(MOST_TIME, whole(object.body, file.size));
         let bytes = bytes.await.unwrap_or_else(|_| Err(format!("it did not come within {} s", MOST_TIME.as_secs())));
         String::from_utf8(bytes.map_err(Unread::Yet)?).map_err(|_| Unread::Ever("it is not UTF-8".to_owned()))
     }
 }
 
-/// The bytes of a body. Half a file can be a right one, that asks for half as much: so it must be as long as it was listed.
-async fn whole(body: ByteStream, size: u64) -> Result<Vec<u8>, String> {
-    let bytes = body.collect().await.map_err(|error| format!("it broke off: {error}"))?.to_vec();
-    if bytes.len() as u64 == size {
-        return Ok(bytes);
+/// The bytes of a body. Half a file can be a right one, that asks for half as much: so it must be as long as it was listed. It is
+/// never read further, whatever length the answer has or lacks.
+async fn whole(mut body: ByteStream, size: u64) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    while let Some(piece) = body.try_next().await.map_err(|error| format!("it broke off: {error}"))? {
+        bytes.extend_from_slice(&piece);
+        if bytes.len() as u64 > size {
+            return Err(format!("more of it came than the {size} bytes that it was listed with"));
+        }
     }
-    Err(format!("{} bytes of it came, and it was listed with {size}", bytes.len()))
+    if (bytes.len() as u64) < size {
+        return Err(format!("{} bytes of it came, and it was listed with {size}", bytes.len()));
+    }
+    Ok(bytes)
 }
 
 /// By S3's own code. Whoever may write rules can lock up a file of theirs for ever; that must not keep all others from being
