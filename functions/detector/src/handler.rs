@@ -3,16 +3,18 @@
 //!
 //! - [`edges`]: what they must do
 //! - [`fetch`]: one log, read until it is known what is stored
+//! - [`books`]: what has become of everything so far
 //! - [`told`]: what people are told of
 //! - [`ends`]: how each log ends, and the invocation with it
 
+mod books;
 mod edges;
 mod ends;
 mod fetch;
 mod told;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, HashSet},
     sync::{Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -21,7 +23,6 @@ use detection::{
     audit::Audited,
     delivered_log::{ObjectKind, classify},
     finding::{FileProblem, Finding, Log, about_file},
-    ledger::Ledger,
     rules::{Refused, RuleSet, Stage},
     text,
 };
@@ -30,11 +31,11 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tracing::info;
 
+use books::{Answerable, Books};
 pub use edges::{FetchError, LogBody, LogBucket, Publisher};
-use ends::{End, Settled, end, log_line};
+use ends::{End, Settled, log_line};
 pub use ends::{Failed, Invocation, LogEnd};
 use fetch::fetch;
-use told::Told;
 
 use crate::{
     config::Config,
@@ -47,6 +48,12 @@ const LOGS_AT_ONCE: usize = 4;
 /// What is left of an invocation's time for telling people and settling the ledger. Lambda kills what takes longer, and
 /// nobody would know what became of it.
 const FOR_THE_END: Duration = Duration::from_secs(8);
+/// That is at most one part in so many, else a function with little time would read no log.
+const END_AT_MOST_ONE_IN: u32 = 4;
+/// What of it is left when people were told, or could not be: for the ledger and the answer.
+const FOR_THE_ANSWER: Duration = Duration::from_secs(1);
+/// With little time, half of what is left for the end.
+const ANSWER_AT_MOST_ONE_IN: u32 = 2 * END_AT_MOST_ONE_IN;
 
 /// The detector between its two edges.
 pub struct Handler<B, P, R> {
@@ -70,67 +77,74 @@ impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Send + Sync + 's
     /// for what there is no time, the event comes again.
     pub async fn handle(&self, payload: Value, time_left: Duration) -> Invocation {
         let end_of_time = Instant::now() + time_left;
-        let deadline = end_of_time - FOR_THE_END.min(time_left / 4);
-        let last_word = end_of_time - Duration::from_secs(1).min(time_left / 8);
+        let deadline = end_of_time - FOR_THE_END.min(time_left / END_AT_MOST_ONE_IN);
+        let last_word = end_of_time - FOR_THE_ANSWER.min(time_left / ANSWER_AT_MOST_ONE_IN);
         let mut wake = notification::decode(payload);
-        let alert_threshold = self.config.alerts_topic_arn.is_some().then(|| self.config.alert_min_severity.as_str());
-        let mut ledger = Ledger { items: wake.notices.len() as u64, alert_threshold, ..Ledger::default() };
-        let mut failures: Vec<Vec<String>> =
-            wake.notices.iter().map(|notice| notice.errors.iter().map(ToString::to_string).collect()).collect();
+        let mut books = Books::open(&self.config, &wake.notices);
         let mut objects = Vec::new();
         for (at, notice) in wake.notices.iter_mut().enumerate() {
-            ledger.test_events += notice.test_events;
             objects.extend(notice.objects.drain(..).map(|object| (at, object)));
         }
 
-        let published = &Mutex::new(HashSet::new());
-        let mut told = Told::default();
         let in_force = tokio::time::timeout_at(deadline, self.rules.in_force()).await;
         let InForce { rule_set, refused } =
             match in_force.unwrap_or_else(|_| Err("the rules were not read in time".to_owned())) {
                 Ok(in_force) => in_force,
                 // Nothing can be judged, so nothing is said to have been: all of it comes again.
                 Err(why) => {
-                    failures.iter_mut().for_each(|problems| problems.push(why.clone()));
-                    ledger.logs.total = objects.len() as u64;
-                    ledger.logs.failed = ledger.logs.total;
-                    return end(wake.from_queue, &wake.notices, failures, Vec::new(), ledger, "none");
+                    books.fail(Answerable::Everybody, &why);
+                    books.ledger.logs.total = objects.len() as u64;
+                    books.ledger.logs.failed = books.ledger.logs.total;
+                    return books.close(wake.from_queue, &wake.notices, "none");
                 }
             };
         let rule_set = &*rule_set;
-        ledger.rule_files_refused = refused.len() as u64;
-        ledger.rules_waiting = rule_set.waiting().count() as u64;
-        ledger.rules_disabled = rule_set.disabled_at((self.clock)());
-        let telling = self.tell_refused_rules(&refused, rule_set, &mut ledger, &mut failures, &mut told);
-        let refused_told = tokio::time::timeout_at(deadline, telling).await.unwrap_or_else(|_| {
-            let why = "a finding about a rule file was not published in time";
-            failures.iter_mut().for_each(|problems| problems.push(why.to_owned()));
+        books.ledger.rule_files_refused = refused.len() as u64;
+        books.ledger.rules_waiting = rule_set.waiting().count() as u64;
+        books.ledger.rules_disabled = rule_set.disabled_at((self.clock)());
+        let telling = tokio::time::timeout_at(deadline, self.tell_refused_rules(&refused, rule_set, &mut books)).await;
+        let refused_told = telling.unwrap_or_else(|_| {
+            books.fail(Answerable::Everybody, "a finding about a rule file was not published in time");
             Vec::new()
         });
+        self.settle_all(objects, rule_set, deadline, &mut books).await;
+        if self.alert(&mut books, last_word).await {
+            self.refused_told.lock().unwrap_or_else(PoisonError::into_inner).extend(refused_told);
+        }
+        books.close(wake.from_queue, &wake.notices, rule_set.version())
+    }
+
+    /// Settles objects, each with the place of its notice, as far as there is time. For what is left, the notice comes again.
+    async fn settle_all(
+        &self,
+        objects: Vec<(usize, ObjectEvent)>,
+        rule_set: &RuleSet,
+        deadline: Instant,
+        books: &mut Books<'_>,
+    ) {
+        let published = &Mutex::new(HashSet::new());
         let mut waiting: BTreeMap<usize, (usize, ObjectEvent)> = objects.iter().cloned().enumerate().collect();
-        let mut logs = Vec::new();
         let mut settling = stream::iter(objects.into_iter().enumerate())
             .map(|(at, (notice, object))| async move { (at, self.settle(notice, object, rule_set, published).await) })
             .buffer_unordered(LOGS_AT_ONCE);
         while let Ok(Some((at, settled))) = tokio::time::timeout_at(deadline, settling.next()).await {
             waiting.remove(&at);
-            logs.push(LogEnd::of(&settled));
-            self.enter(settled, &mut ledger, &mut failures, &mut told);
+            books.enter(settled);
         }
         for (notice, object) in waiting.into_values() {
             let key = text::neutral(&object.key, 1_024);
             let end =
                 End::Failed(format!("there was no time left for {key}; give the function more, or fewer messages"));
-            let settled =
-                Settled { notice, object, end, findings: Vec::new(), audited: None, shadowed: 0, superseded: 0 };
-            logs.push(LogEnd::of(&settled));
-            self.enter(settled, &mut ledger, &mut failures, &mut told);
+            books.enter(Settled {
+                notice,
+                object,
+                end,
+                findings: Vec::new(),
+                audited: None,
+                shadowed: 0,
+                superseded: 0,
+            });
         }
-        let alerted = self.alert(&mut ledger, &mut failures, told, last_word).await;
-        if alerted {
-            self.refused_told.lock().unwrap_or_else(PoisonError::into_inner).extend(refused_told);
-        }
-        end(wake.from_queue, &wake.notices, failures, logs, ledger, rule_set.version())
     }
 
     /// Sees one object through to its end, its findings published.
@@ -221,14 +235,7 @@ impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Send + Sync + 's
 
     /// A rule file that was left out is a finding, once a day and start of the function. Answers the ids of those that are
     /// published.
-    async fn tell_refused_rules(
-        &self,
-        refused: &[Refused],
-        rule_set: &RuleSet,
-        ledger: &mut Ledger,
-        failures: &mut [Vec<String>],
-        told: &mut Told,
-    ) -> Vec<String> {
+    async fn tell_refused_rules(&self, refused: &[Refused], rule_set: &RuleSet, books: &mut Books<'_>) -> Vec<String> {
         let now = (self.clock)();
         let day = now.div_euclid(24 * 60 * 60 * 1_000);
         let findings = refused.iter().map(|refused| {
@@ -244,11 +251,7 @@ impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Send + Sync + 's
         let findings = self.publish(findings).await;
         let taken =
             findings.iter().filter(|(_, answer)| answer.is_ok()).map(|(finding, _)| finding.id.clone()).collect();
-        ledger.findings.total += findings.len() as u64;
-        // No notification brought them: all of them are answerable.
-        for why in self.enter_findings(findings, None, ledger, told) {
-            failures.iter_mut().for_each(|problems| problems.push(why.clone()));
-        }
+        books.enter_findings(Answerable::Everybody, findings);
         taken
     }
 
@@ -259,65 +262,10 @@ impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Send + Sync + 's
         findings.into_iter().zip(answers.into_iter().chain(missing)).collect()
     }
 
-    /// Enters what became of an object into the ledger.
-    fn enter(&self, settled: Settled, ledger: &mut Ledger, failures: &mut [Vec<String>], told: &mut Told) {
-        let mut problems = Vec::new();
-        ledger.logs.total += 1;
-        match settled.end {
-            End::Audited => ledger.logs.audited += 1,
-            End::Skipped(folder) => ledger.skip(&folder),
-            End::Gone => ledger.logs.gone += 1,
-            End::Damaged => ledger.logs.damaged += 1,
-            End::Failed(why) => {
-                ledger.logs.failed += 1;
-                problems.push(why);
-            }
-        }
-        if let Some(audited) = settled.audited {
-            ledger.add_records(&audited.records);
-            ledger.add_undecided(&audited.undecided);
-            ledger.add_excepted(&audited.excepted, &audited.exceptions_shadowed);
-            ledger.findings.total += audited.superseded;
-            ledger.findings.superseded += audited.superseded;
-        }
-        ledger.findings.total += settled.shadowed + settled.superseded + settled.findings.len() as u64;
-        ledger.findings.shadowed += settled.shadowed;
-        ledger.findings.superseded += settled.superseded;
-        problems.extend(self.enter_findings(settled.findings, Some(settled.notice), ledger, told));
-        failures.get_mut(settled.notice).into_iter().for_each(|of_notice| of_notice.append(&mut problems));
-    }
-
-    /// Enters what became of findings, and answers why some were not taken, each reason once.
-    fn enter_findings(
-        &self,
-        findings: Vec<(Finding, Result<(), String>)>,
-        notice: Option<usize>,
-        ledger: &mut Ledger,
-        told: &mut Told,
-    ) -> BTreeSet<String> {
-        let mut reasons = BTreeSet::new();
-        for (finding, answer) in findings {
-            match answer {
-                Ok(()) => {
-                    ledger.findings.published += 1;
-                    if self.config.alerts_on(finding.severity) {
-                        told.add(notice, finding);
-                    } else {
-                        ledger.findings_below_alert_threshold += 1;
-                    }
-                }
-                Err(why) => {
-                    ledger.findings.failed += 1;
-                    reasons.insert(why);
-                }
-            }
-        }
-        reasons
-    }
-
     /// One message to people for the whole invocation: above ten mails a second SNS gives a mailbox up. Answers whether
     /// everybody who should be told is.
-    async fn alert(&self, ledger: &mut Ledger, failures: &mut [Vec<String>], told: Told, last_word: Instant) -> bool {
+    async fn alert(&self, books: &mut Books<'_>, last_word: Instant) -> bool {
+        let told = std::mem::take(&mut books.told);
         if told.worst.is_empty() {
             return true;
         }
@@ -325,17 +273,11 @@ impl<B: LogBucket + Sync, P: Publisher + Sync, R: RulesSource + Send + Sync + 's
         let alerting = tokio::time::timeout_at(last_word, self.publisher.alert(&findings, told.more));
         match alerting.await.unwrap_or_else(|_| Err("an alert was not published in time".to_owned())) {
             Ok(()) => {
-                ledger.alerts_published += 1;
+                books.ledger.alerts_published += 1;
                 true
             }
-            // Whoever brought these findings must bring them again.
             Err(why) => {
-                ledger.alerts_failed += 1;
-                for (at, problems) in failures.iter_mut().enumerate() {
-                    if told.notices.contains(&Some(at)) || told.notices.contains(&None) {
-                        problems.push(why.clone());
-                    }
-                }
+                books.enter_untold(&told, &why);
                 false
             }
         }

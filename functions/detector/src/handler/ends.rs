@@ -4,7 +4,7 @@ use std::fmt;
 
 use detection::{audit::Audited, finding::Finding, ledger::Ledger};
 use serde_json::Value;
-use tracing::{debug, error, info};
+use tracing::{debug, info};
 
 use crate::notification::{self, Notice, ObjectEvent};
 
@@ -100,31 +100,16 @@ impl LogEnd {
     }
 }
 
-/// Closes the books of an invocation.
-pub(super) fn end(
+/// What Lambda is told: from a queue, which messages to bring again; otherwise an error brings the whole event again.
+pub(super) fn answer(
     from_queue: bool,
     notices: &[Notice],
-    failures: Vec<Vec<String>>,
-    logs: Vec<LogEnd>,
-    mut ledger: Ledger,
-    rule_set: &str,
-) -> Invocation {
-    for sum in ledger.imbalances() {
-        error!(sum, "the ledger does not balance: this is a defect of bedrock-audit");
-    }
-    ledger.items_failed = failures.iter().filter(|problems| !problems.is_empty()).count() as u64;
-    for problem in failures.iter().flatten() {
-        error!(problem, "a notification is given back");
-    }
-    let answer = answer(from_queue, notices, failures.clone(), &ledger);
-    Invocation { answer, ledger, rule_set: rule_set.to_owned(), logs, problems: failures }
-}
-
-/// What Lambda is told: from a queue, which messages to bring again; otherwise an error brings the whole event again.
-fn answer(from_queue: bool, notices: &[Notice], failures: Vec<Vec<String>>, ledger: &Ledger) -> Result<Value, Failed> {
+    problems: Vec<Vec<String>>,
+    ledger: &Ledger,
+) -> Result<Value, Failed> {
     let failed: Vec<(Option<&String>, Vec<String>)> = notices
         .iter()
-        .zip(failures)
+        .zip(problems)
         .filter(|(_, problems)| !problems.is_empty())
         .map(|(notice, problems)| (notice.message_id.as_ref(), problems))
         .collect();

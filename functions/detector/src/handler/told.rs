@@ -4,19 +4,21 @@ use std::collections::HashSet;
 
 use detection::finding::{Finding, MOST_TOLD};
 
+use super::books::Answerable;
+
 /// What people are told of: the worst findings, without their records, and how many more there are.
 #[derive(Default)]
 pub(super) struct Told {
     pub(super) worst: Vec<Finding>,
     pub(super) more: usize,
-    /// The notices that brought them; none for what no notification brought.
-    pub(super) notices: HashSet<Option<usize>>,
+    /// Who must bring them again if nobody can be told.
+    pub(super) answerable: HashSet<Answerable>,
 }
 
 impl Told {
-    pub(super) fn add(&mut self, notice: Option<usize>, mut finding: Finding) {
+    pub(super) fn add(&mut self, by: Answerable, mut finding: Finding) {
         finding.forget_records();
-        self.notices.insert(notice);
+        self.answerable.insert(by);
         self.worst.push(finding);
         // The worst first, and of equals the first that came.
         self.worst.sort_by_key(|finding| std::cmp::Reverse(finding.severity_id()));
