@@ -35,10 +35,10 @@ pub(crate) fn problems(rule_set: &RuleSet) -> Vec<Problem> {
             problems.push(Problem::of_file(Severity::Warning, &exception.path, text));
         }
     }
-    for of_rule in rule_set.overrides().values().filter(|of_rule| of_rule.term.expires < today()) {
-        let (id, expires) = (&of_rule.rule.about.id, of_rule.term.expires);
+    for change in rule_set.overrides().values().filter(|change| change.term.expires < today()) {
+        let (id, expires) = (&change.rule.about.id, change.term.expires);
         let text = format!("the override of {id} expired with {expires}; renew it, or remove it");
-        problems.push(Problem::of_file(Severity::Warning, &of_rule.path, text));
+        problems.push(Problem::of_file(Severity::Warning, &change.path, text));
     }
     problems
 }
@@ -53,7 +53,7 @@ pub(crate) fn sum(rule_set: &RuleSet, files: &[RuleFile], out: &mut impl Write) 
     let refused = exceptions.saturating_sub(in_force);
     let (exceptions, overrides) = (counted(exceptions, "exception"), counted(overrides, "override"));
     let of_exceptions = not_in_force(rule_set.exceptions().iter().map(|exception| &exception.term));
-    let of_overrides = not_in_force(rule_set.overrides().values().map(|of_rule| &of_rule.term));
+    let of_overrides = not_in_force(rule_set.overrides().values().map(|change| &change.term));
     writeln!(out, "{exceptions}: {refused} refused{of_exceptions}; {overrides}{of_overrides}")
 }
 
@@ -138,9 +138,9 @@ pub(crate) fn list(rule_set: &RuleSet, out: &mut impl Write) -> io::Result<()> {
     }
     if !rule_set.overrides().is_empty() {
         let mut table = table::table(&["overridden rule", "override", "owner and reason", "expires"]);
-        for (rule, of_rule) in rule_set.overrides() {
-            let lines = [title(rule_set, *rule), neutral(&of_rule.rule.about.id, 60), neutral(&of_rule.path, 200)];
-            table.add_row(row(lines.join("\n"), what(of_rule), &of_rule.term));
+        for (rule, change) in rule_set.overrides() {
+            let lines = [title(rule_set, *rule), neutral(&change.rule.about.id, 60), neutral(&change.path, 200)];
+            table.add_row(row(lines.join("\n"), what(change), &change.term));
         }
         table::write(&table, out)?;
     }
@@ -154,8 +154,8 @@ pub(crate) fn silence(exception: &Exception) -> String {
 }
 
 /// Why a rule is not asked, for people.
-pub(crate) fn rest(of_rule: &Override) -> String {
-    let Override { path, term, .. } = of_rule;
+pub(crate) fn rest(change: &Override) -> String {
+    let Override { path, term, .. } = change;
     format!("{} put it to rest until {} ({path}): {}", term.owner, term.expires, term.reason)
 }
 
@@ -175,11 +175,11 @@ pub(crate) fn json(rule_set: &RuleSet, rule: RuleRef) -> Value {
 
 /// The override of a rule, for programs; nothing where there is none.
 pub(crate) fn override_json(rule_set: &RuleSet, rule: RuleRef) -> Value {
-    let Some(of_rule) = rule_set.overrides().get(&rule) else { return Value::Null };
-    let Override { path, term, disabled, level, .. } = of_rule;
+    let Some(change) = rule_set.overrides().get(&rule) else { return Value::Null };
+    let Override { path, term, disabled, level, .. } = change;
     let (date, expires) = (term.date.to_string(), term.expires.to_string());
     json!({
-        "path": path, "disabled": disabled, "level": level.as_ref().map(Level::as_str), "stage": of_rule.stage.map(stage),
+        "path": path, "disabled": disabled, "level": level.as_ref().map(Level::as_str), "stage": change.stage.map(stage),
         "owner": term.owner, "reason": term.reason, "date": date, "expires": expires,
     })
 }
@@ -213,11 +213,11 @@ fn title(rule_set: &RuleSet, rule: RuleRef) -> String {
     rule_set.rule(rule, false).map(|rule| neutral(&rule.about.title, 200)).unwrap_or_default()
 }
 
-fn what(of_rule: &Override) -> String {
+fn what(change: &Override) -> String {
     let mut what = Vec::new();
-    what.extend(of_rule.disabled.then(|| "disabled".to_owned()));
-    what.extend(of_rule.level.map(|level| format!("level {}", level.as_str())));
-    what.extend(of_rule.stage.map(|stage| if stage == Stage::Shadow { "in shadow" } else { "live" }.to_owned()));
+    what.extend(change.disabled.then(|| "disabled".to_owned()));
+    what.extend(change.level.map(|level| format!("level {}", level.as_str())));
+    what.extend(change.stage.map(|stage| if stage == Stage::Shadow { "in shadow" } else { "live" }.to_owned()));
     what.join("\n")
 }
 

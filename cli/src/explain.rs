@@ -165,8 +165,8 @@ fn ask(rule_set: &RuleSet, bytes: &[u8], value: &Value) -> io::Result<Asked> {
             continue;
         }
         let at = RuleRef::At(position);
-        if let Some(of_rule) = question.at_rest(at) {
-            let why = vec![exceptions::rest(of_rule)];
+        if let Some(change) = question.at_rest(at) {
+            let why = vec![exceptions::rest(change)];
             said.push(Said { position, answer: Answer::Disabled, fires: false, not_visible: Vec::new(), why });
             continue;
         }

@@ -8,9 +8,13 @@ use std::{fs, time::Duration};
 use detection::{
     audit::Audited,
     finding::Finding,
+    ledger::Ledger,
     rules::{Level, Loaded, Origin, RuleFile, RuleSet, UNKNOWN_OPERATION, proof::ExceptionProof},
 };
-use detector::live_rules::{Fixed, LiveRules};
+use detector::{
+    handler::{Handler, LogBucket, Publisher},
+    live_rules::{Fixed, LiveRules, RulesSource},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -400,6 +404,16 @@ fn refusal(file: RuleFile) -> String {
     refused[0].to_string()
 }
 
+/// A good file with one part of it wrong is refused in this place, for this reason and with a remedy.
+fn refused_for(path: &str, good: &str, (right, wrong): (&str, &str), line: &str, problem: &str) -> RuleFile {
+    assert!(good.contains(right), "{right}");
+    let file = outside(path, &good.replacen(right, wrong, 1));
+    let said = refusal(file.clone());
+    assert!(said.contains(problem) && said.starts_with(&format!("{path}{line}")), "{wrong}: {said}");
+    assert!(said.contains("; "), "{wrong}: no remedy: {said}");
+    file
+}
+
 #[test]
 fn a_wrong_exception_is_refused_with_place_and_remedy_and_silences_nothing() {
     let good = deleted_by_role().text;
@@ -429,10 +443,7 @@ fn a_wrong_exception_is_refused_with_place_and_remedy_and_silences_nothing() {
         ("title: Exception 1\n", "", "", "title"),
         ("filter:\n", "filter:\n  - x\n", "", ""),
     ] {
-        assert!(good.contains(right), "{right}");
-        let said = refusal(outside("wrong.yml", &good.replacen(right, wrong, 1)));
-        assert!(said.contains(problem) && said.starts_with(&format!("wrong.yml{line}")), "{wrong}: {said}");
-        assert!(said.contains("; "), "{wrong}: no remedy: {said}");
+        refused_for("wrong.yml", &good, (right, wrong), line, problem);
     }
 }
 
@@ -465,6 +476,17 @@ fn the_version_is_that_of_exceptions_and_overrides_too() {
     assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), all.len(), "{all:?}");
 }
 
+/// The rules are asked for again after a minute.
+async fn wake_a_minute_later<B, P, R>(handler: &Handler<B, P, R>, log: &str) -> Ledger
+where
+    B: LogBucket + Sync,
+    P: Publisher + Sync,
+    R: RulesSource + Send + Sync + 'static,
+{
+    tokio::time::advance(Duration::from_secs(61)).await;
+    balance::wake(handler, s3(&[log]), Duration::from_secs(120)).await.ledger
+}
+
 /// What is taken from a source stays while a mistake is being mended.
 #[tokio::test(start_paused = true)]
 async fn the_last_good_version_of_an_exception_stays_in_force() {
@@ -476,8 +498,7 @@ async fn the_last_good_version_of_an_exception_stays_in_force() {
     rules.put("s3://rules/e.yml", Some(&good));
     let handler = bench.handler_with(LiveRules::from_source(rules.clone(), Fixed::default()));
     let wake = async |n: u32| {
-        tokio::time::advance(Duration::from_secs(61)).await;
-        let ledger = balance::wake(&handler, s3(&[&name(n)]), Duration::from_secs(120)).await.ledger;
+        let ledger = wake_a_minute_later(&handler, &name(n)).await;
         (ledger.findings.excepted, ledger.rule_files_refused)
     };
     assert_eq!(wake(1).await, (1, 0));
@@ -501,8 +522,7 @@ async fn a_rule_that_breaks_takes_no_exception_with_it() {
     rules.put("s3://rules/e.yml", Some(&exception(1, "[mine]", BY_ROLE, "not selection", "").text));
     let handler = bench.handler_with(LiveRules::from_source(rules.clone(), Fixed::default()));
     let wake = async |n: u32| {
-        tokio::time::advance(Duration::from_secs(61)).await;
-        let ledger = balance::wake(&handler, s3(&[&name(n)]), Duration::from_secs(120)).await.ledger;
+        let ledger = wake_a_minute_later(&handler, &name(n)).await;
         (ledger.findings.excepted, ledger.rule_files_refused)
     };
     assert_eq!(wake(1).await, (1, 0));

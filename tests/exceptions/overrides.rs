@@ -1,17 +1,14 @@
 //! Overrides: another level, stage or rest for a rule, for a time, and that all of it is counted.
 
-use std::time::Duration;
-
 use detection::rules::{Level, RuleFile, RuleSet, Stage, UNKNOWN_OPERATION};
 use detector::live_rules::{Fixed, LiveRules};
 use serde_json::{Value, json};
 
 use super::{
-    BY_ROLE, DELETED, DELETED_TITLE, at, deleted_by_role, excepted, exception, found, id, outside, refusal, rules,
-    titles,
+    BY_ROLE, DELETED, DELETED_TITLE, at, deleted_by_role, excepted, exception, found, id, outside, refusal,
+    refused_for, rules, titles, wake_a_minute_later,
 };
 use crate::{
-    balance,
     flow::{Bench, Get, MemoryRules, s3},
     samples::{delete_guardrail, log, ordinary},
 };
@@ -114,10 +111,7 @@ fn a_wrong_entry_is_left_out_alone() {
         ("    level: low\n", "", ":2", "it overrides nothing"),
         (DELETED, "no-such-rule", ":2", "`no-such-rule`: no rule has this id"),
     ] {
-        assert!(good.contains(right), "{right}");
-        let file = outside("overrides.yml", &good.replacen(right, wrong, 1));
-        let said = refusal(file.clone());
-        assert!(said.contains(problem) && said.starts_with(&format!("overrides.yml{line}:")), "{wrong}: {said}");
+        let file = refused_for("overrides.yml", &good, (right, wrong), &format!("{line}:"), problem);
         // Beside an entry that is right.
         let unknown = overrides(UNKNOWN_OPERATION, "disabled: true").text;
         let loaded = RuleSet::load([outside("overrides.yml", &format!("{}{unknown}", file.text))]);
@@ -156,8 +150,7 @@ async fn the_last_good_version_of_an_override_file_stays_in_force() {
     rules.put("s3://rules/e.yml", Some(&deleted_by_role().text));
     let handler = bench.handler_with(LiveRules::from_source(rules.clone(), Fixed::default()));
     let wake = async |n: u32| {
-        tokio::time::advance(Duration::from_secs(61)).await;
-        let ledger = balance::wake(&handler, s3(&[&name(n)]), Duration::from_secs(120)).await.ledger;
+        let ledger = wake_a_minute_later(&handler, &name(n)).await;
         (ledger.rules_disabled, ledger.rule_files_refused)
     };
     assert_eq!(wake(1).await, (1, 1));

@@ -422,12 +422,18 @@ async fn a_log_that_is_named_twice_in_one_invocation_is_published_once() {
     assert!(ledger.findings.superseded >= 1, "{ledger:?}");
 }
 
+/// Two messages, of which only the first, `m1`, brings a log with a finding: `one`.
+fn one_and_quiet() -> (Bench, Value) {
+    let bench = Bench::with("one", bad_log());
+    bench.put("quiet", [Get::Whole(log(&[ordinary(1)]))]);
+    (bench, sqs(&[("m1", s3(&["one"])), ("m2", s3(&["quiet"]))]))
+}
+
 #[tokio::test]
 async fn findings_that_are_not_taken_fail_what_brought_them() {
-    let mut bench = Bench::with("one", bad_log());
-    bench.put("quiet", [Get::Whole(log(&[ordinary(1)]))]);
+    let (mut bench, messages) = one_and_quiet();
     bench.topics.refuse_findings = true;
-    let invocation = bench.wake(sqs(&[("m1", s3(&["one"])), ("m2", s3(&["quiet"]))])).await;
+    let invocation = bench.wake(messages).await;
     assert_eq!(given_back(&invocation), ["m1"]);
     assert_eq!((invocation.ledger.findings.failed, invocation.ledger.findings.published), (1, 0));
     assert!(bench.alerts().is_empty(), "people are told of what is published; the rest comes again");
@@ -440,10 +446,9 @@ async fn findings_that_are_not_taken_fail_what_brought_them() {
 
 #[tokio::test]
 async fn an_alert_that_is_not_taken_fails_what_brought_it() {
-    let mut bench = Bench::with("one", bad_log());
-    bench.put("quiet", [Get::Whole(log(&[ordinary(1)]))]);
+    let (mut bench, messages) = one_and_quiet();
     bench.topics.refuse_alerts = true;
-    let invocation = bench.wake(sqs(&[("m1", s3(&["one"])), ("m2", s3(&["quiet"]))])).await;
+    let invocation = bench.wake(messages).await;
     assert_eq!(given_back(&invocation), ["m1"]);
 }
 
