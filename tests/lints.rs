@@ -258,6 +258,16 @@ fn a_rule_that_many_records_are_asked_for_is_told_what_that_costs() {
     }
 }
 
+/// Looking at each beside all others would take minutes. What no condition names is no reason to refuse a rule.
+#[test]
+fn of_a_rule_with_very_many_lines_that_is_said_and_no_more() {
+    let lines: String = (0..30_000).map(|n| format!("  requestParameters.x{n}: y\n")).collect();
+    let found = check(&rule(&format!("a:\n  eventName: A\nb:\n{lines}condition: a")));
+    let [problem] = found.as_slice() else { panic!("{} problems", found.len()) };
+    assert_eq!(problem.severity, Warning);
+    assert!(problem.text.contains("more than 8192 lines"), "{problem:?}");
+}
+
 /// Loading stops at the first; an author wants them all.
 #[test]
 fn all_that_makes_a_rule_refused_is_told_with_its_place() {

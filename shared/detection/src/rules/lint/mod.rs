@@ -82,6 +82,10 @@ impl From<&Warning> for Problem {
     }
 }
 
+/// Lines of a rule's selections up to which they are looked at, each beside all others: whoever writes rules must not be able to
+/// keep anybody waiting. A rule that asks for all of so many is refused as too large.
+const MOST_LINES: usize = 8 * 1024;
+
 /// Everything that can be said of these files, sorted by place; `loaded` is what became of them.
 #[must_use]
 pub fn problems(files: &[RuleFile], loaded: &Loaded) -> Vec<Problem> {
@@ -103,6 +107,12 @@ pub fn problems(files: &[RuleFile], loaded: &Loaded) -> Vec<Problem> {
 fn lint(file: &RuleFile, operations: &Operations, given: &Lists) -> Vec<Problem> {
     let Ok(rule) = load::parse(&file.text) else { return Vec::new() };
     let mut report = Report { path: &file.path, problems: Vec::new() };
+    if count_of_lines(&rule.detection) > MOST_LINES {
+        let text =
+            format!("its selections have more than {MOST_LINES} lines, so only what makes it refused is looked for");
+        report.add(Severity::Warning, None, text);
+        return report.problems;
+    }
     let source = Source::of(&file.text);
     let lines = lines(&rule.detection, &source);
     for line in &lines {
@@ -197,6 +207,12 @@ impl Line<'_> {
             report.add(Severity::Error, self.place, format!("{}; {}", fault.problem, fault.remedy));
         }
     }
+}
+
+fn count_of_lines(detections: &Detections) -> usize {
+    let mut maps = Vec::new();
+    detections.named.values().for_each(|detection| collect(detection, &mut maps));
+    maps.iter().map(|map| map.len()).sum()
 }
 
 /// Every line of every selection, in the order of names.
