@@ -18,7 +18,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use flate2::{Compression, write::ZlibEncoder};
+use flate2::{Compression, write::DeflateEncoder};
 use packed::{Content, Kept, Library, Packed, Packer};
 use rsigma_parser::parse_sigma_yaml;
 use sha2::{Digest as _, Sha256};
@@ -53,13 +53,19 @@ fn main() -> io::Result<()> {
     // Packed: the size of the Lambda is time to start it. Apart: a start needs neither what only findings show nor the
     // conditions of rules that no record meets.
     let library = Library { fields: packer.fields.iter().map(String::as_str).collect(), kept };
-    fs::write(out.join("builtin_rules.zlib"), zlib(&postcard::to_allocvec(&library).map_err(io::Error::other)?)?)?;
-    fs::write(out.join("builtin_detections.zlib"), zlib(&packer.detections)?)?;
-    fs::write(out.join("builtin_words.zlib"), zlib(&packer.words)?)?;
+    fs::write(
+        out.join("builtin_rules.deflate"),
+        deflate(&postcard::to_allocvec(&library).map_err(io::Error::other)?)?,
+    )?;
+    fs::write(out.join("builtin_detections.deflate"), deflate(&packer.detections)?)?;
+    fs::write(out.join("builtin_words.deflate"), deflate(&packer.words)?)?;
     println!("cargo::rerun-if-changed=data/operations.csv");
     let catalogue = fs::read_to_string(manifest.join("data/operations.csv"))?;
     let operations = operations(&catalogue).map_err(io::Error::other)?;
-    fs::write(out.join("operations.zlib"), zlib(&postcard::to_allocvec(&operations).map_err(io::Error::other)?)?)?;
+    fs::write(
+        out.join("operations.deflate"),
+        deflate(&postcard::to_allocvec(&operations).map_err(io::Error::other)?)?,
+    )?;
     println!("cargo::rerun-if-changed=data/lists.yml");
     let lists = lists(&fs::read_to_string(manifest.join("data/lists.yml"))?).map_err(io::Error::other)?;
     fs::write(out.join("lists"), postcard::to_allocvec(&lists).map_err(io::Error::other)?)
@@ -70,8 +76,8 @@ fn lists(yaml: &str) -> Result<BTreeMap<String, Vec<String>>, yaml_serde::Error>
     yaml_serde::from_str(yaml)
 }
 
-fn zlib(bytes: &[u8]) -> io::Result<Vec<u8>> {
-    let mut packed = ZlibEncoder::new(Vec::new(), Compression::best());
+fn deflate(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut packed = DeflateEncoder::new(Vec::new(), Compression::best());
     packed.write_all(bytes)?;
     packed.finish()
 }

@@ -22,6 +22,7 @@
 
 pub mod audit;
 pub mod catalogue;
+mod deflate;
 pub mod delivered_log;
 mod documentation;
 pub mod finding;

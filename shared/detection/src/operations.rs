@@ -46,8 +46,8 @@ impl Operations {
     #[must_use]
     #[expect(clippy::expect_used, reason = "our own bytes, which every test reads: no required member may go unknown")]
     pub fn builtin() -> Self {
-        let packed = include_bytes!(concat!(env!("OUT_DIR"), "/operations.zlib"));
-        let unpacked = fdeflate::decompress_to_vec(packed).expect("build.rs packed it");
+        let packed = include_bytes!(concat!(env!("OUT_DIR"), "/operations.deflate"));
+        let unpacked = crate::deflate::unpack(packed).expect("build.rs packed it");
         postcard::from_bytes(&unpacked).expect("build.rs wrote it")
     }
 

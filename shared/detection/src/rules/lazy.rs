@@ -15,13 +15,13 @@ pub(super) struct Lazily {
 impl Lazily {
     /// The [`Words`] of all built-in rules.
     pub(super) fn words() -> Self {
-        let packed = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_words.zlib"));
+        let packed = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_words.deflate"));
         Self { packed, unpacked: OnceLock::new() }
     }
 
     /// The selections and conditions of all built-in rules.
     pub(super) fn detections() -> Self {
-        let packed = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_detections.zlib"));
+        let packed = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_detections.deflate"));
         Self { packed, unpacked: OnceLock::new() }
     }
 
@@ -31,8 +31,7 @@ impl Lazily {
         reason = "our own bytes, which every test reads: no rule may lose its words or its conditions in silence"
     )]
     pub(super) fn from(&self, at: usize) -> &[u8] {
-        let unpacked =
-            self.unpacked.get_or_init(|| fdeflate::decompress_to_vec(self.packed).expect("build.rs packed them"));
+        let unpacked = self.unpacked.get_or_init(|| crate::deflate::unpack(self.packed).expect("build.rs packed them"));
         unpacked.get(at..).expect("build.rs wrote this place down")
     }
 }

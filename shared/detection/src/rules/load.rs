@@ -92,7 +92,7 @@ impl fmt::Display for Warning {
 }
 
 /// `rules/**/*.yml` of the repository, as `build.rs` read and packed them: a [`Library`].
-const BUILTIN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_rules.zlib"));
+const BUILTIN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_rules.deflate"));
 /// The hash of each of these files, one after another.
 const BUILTIN_HASHES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/builtin_hashes"));
 
@@ -143,7 +143,7 @@ impl From<(Kept<'_>, &Hash)> for Arriving {
     reason = "our own bytes, which every test reads: nothing may go on in silence without rules"
 )]
 pub(super) fn load_beside_builtin(more: impl IntoIterator<Item = RuleFile>, lists: Lists) -> Loaded {
-    let unpacked = fdeflate::decompress_to_vec(BUILTIN).expect("build.rs packed them");
+    let unpacked = crate::deflate::unpack(BUILTIN).expect("build.rs packed them");
     let Library { fields, kept } = postcard::from_bytes(&unpacked).expect("build.rs wrote them");
     // Our own folder is a folder like any other; its rules are not taken twice.
     let more = more.into_iter().map(Arriving::from).filter(|arriving| !hashes_of_builtin().contains(&arriving.hash));

@@ -23,7 +23,7 @@ fn short_lists() -> Lists {
 
 /// The built-in rules as the build packed them, each with its file as it is written.
 fn each(mut look: impl FnMut(&RuleFile, Packed, &[&str])) {
-    let unpacked = fdeflate::decompress_to_vec(BUILTIN).unwrap();
+    let unpacked = crate::deflate::unpack(BUILTIN).unwrap();
     let Library { fields, kept } = postcard::from_bytes(&unpacked).unwrap();
     assert!(!kept.is_empty());
     assert_eq!(kept.len(), hashes_of_builtin().len());
