@@ -8,34 +8,38 @@
 use wide::u8x16;
 
 /// Bytes that are looked at together: one bit each in a `u64`.
-pub(super) const BLOCK: usize = 64;
+pub(crate) const BLOCK: usize = 64;
 
 /// Which of 64 bytes are what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Masks {
-    pub(super) quotes: u64,
+pub(crate) struct Masks {
+    pub(crate) quotes: u64,
     /// `{` and `[`.
-    pub(super) opens: u64,
+    pub(crate) opens: u64,
     /// `}` and `]`.
-    pub(super) closes: u64,
+    pub(crate) closes: u64,
     /// The letter `e`.
-    pub(super) es: u64,
+    pub(crate) es: u64,
+    /// What JSON forbids in a string: below a blank.
+    pub(crate) controls: u64,
     /// Any is a backslash, or not of ASCII. Which one is asked for seldom.
-    pub(super) has_others: bool,
+    pub(crate) has_others: bool,
 }
 
 /// The bit in which a bracket differs from a brace.
 const BRACKET: u8 = b'{' ^ b'[';
 
+const LAST_CONTROL: u8 = b' ' - 1;
+
 /// What works over blocks, given how a block becomes masks, and how every bit becomes the parity of itself and those below.
-pub(super) trait OverBlocks {
+pub(crate) trait OverBlocks {
     type Output;
     fn run(self, masks: impl Fn(&[u8; BLOCK]) -> Masks, parities: impl Fn(u64) -> u64) -> Self::Output;
 }
 
 /// Runs it with the fastest masks that this processor has.
 #[inline]
-pub(super) fn with_masks<W: OverBlocks>(work: W) -> W::Output {
+pub(crate) fn with_masks<W: OverBlocks>(work: W) -> W::Output {
     #[cfg(target_arch = "x86_64")]
     if avx2::is_here() {
         #[expect(
@@ -60,12 +64,13 @@ fn portable(block: &[u8; BLOCK]) -> Masks {
         opens: equal(block, BRACKET, b'{'),
         closes: equal(block, BRACKET, b'}'),
         es: equal(block, 0, b'e'),
+        controls: controls(block),
         has_others: others != u8x16::splat(0),
     }
 }
 
 /// Which of 64 bytes are backslashes.
-pub(super) fn backslashes(block: &[u8; BLOCK]) -> u64 {
+pub(crate) fn backslashes(block: &[u8; BLOCK]) -> u64 {
     equal(block, 0, b'\\')
 }
 
@@ -76,6 +81,18 @@ fn equal(block: &[u8; BLOCK], set: u8, to: u8) -> u64 {
     let mut mask = 0;
     for (number, part) in parts.iter().enumerate() {
         let found = (u8x16::new(*part) | u8x16::splat(set)).simd_eq(u8x16::splat(to));
+        mask |= u64::from(found.to_bitmask()) << (16 * number);
+    }
+    mask
+}
+
+#[inline]
+fn controls(block: &[u8; BLOCK]) -> u64 {
+    let (parts, _) = block.as_chunks::<16>();
+    let mut mask = 0;
+    for (number, part) in parts.iter().enumerate() {
+        let part = u8x16::new(*part);
+        let found = part.min(u8x16::splat(LAST_CONTROL)).simd_eq(part);
         mask |= u64::from(found.to_bitmask()) << (16 * number);
     }
     mask
@@ -95,13 +112,13 @@ mod avx2 {
         is_x86_feature_detected,
         x86_64::{
             __m256i, _mm_clmulepi64_si128, _mm_cvtsi64_si128, _mm_cvtsi128_si64, _mm_set1_epi8, _mm256_cmpeq_epi8,
-            _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
+            _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
         },
     };
 
     use bytemuck::must_cast;
 
-    use super::{BLOCK, BRACKET, Masks, OverBlocks};
+    use super::{BLOCK, BRACKET, LAST_CONTROL, Masks, OverBlocks};
 
     pub(super) fn is_here() -> bool {
         is_x86_feature_detected!("avx2")
@@ -131,6 +148,7 @@ mod avx2 {
             opens: equal(low_braces, high_braces, b'{'),
             closes: equal(low_braces, high_braces, b'}'),
             es: equal(low, high, b'e'),
+            controls: controls(low, high),
             has_others: _mm256_movemask_epi8(others) != 0,
         }
     }
@@ -139,8 +157,20 @@ mod avx2 {
     #[inline]
     fn equal(low: __m256i, high: __m256i, to: u8) -> u64 {
         let to = _mm256_set1_epi8(to.cast_signed());
-        let low = _mm256_movemask_epi8(_mm256_cmpeq_epi8(low, to)).cast_unsigned();
-        let high = _mm256_movemask_epi8(_mm256_cmpeq_epi8(high, to)).cast_unsigned();
+        bits(_mm256_cmpeq_epi8(low, to), _mm256_cmpeq_epi8(high, to))
+    }
+
+    #[target_feature(enable = "avx2,bmi1,bmi2,pclmulqdq,popcnt")]
+    #[inline]
+    fn controls(low: __m256i, high: __m256i) -> u64 {
+        let last = _mm256_set1_epi8(LAST_CONTROL.cast_signed());
+        bits(_mm256_cmpeq_epi8(_mm256_min_epu8(low, last), low), _mm256_cmpeq_epi8(_mm256_min_epu8(high, last), high))
+    }
+
+    #[target_feature(enable = "avx2,bmi1,bmi2,pclmulqdq,popcnt")]
+    #[inline]
+    fn bits(low: __m256i, high: __m256i) -> u64 {
+        let (low, high) = (_mm256_movemask_epi8(low).cast_unsigned(), _mm256_movemask_epi8(high).cast_unsigned());
         u64::from(low) | u64::from(high) << 32
     }
 
@@ -188,6 +218,7 @@ mod tests {
                 opens: mask(b"{["),
                 closes: mask(b"}]"),
                 es: mask(b"e"),
+                controls: whole.iter().enumerate().filter(|(_, byte)| **byte < b' ').fold(0, |mask, (at, _)| mask | 1_u64 << at),
                 has_others: whole.contains(&b'\\') || !whole.is_ascii(),
             };
             let mut parity = false;

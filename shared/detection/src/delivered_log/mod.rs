@@ -2,7 +2,7 @@
 
 mod inflate;
 mod key;
-mod masks;
+pub(crate) mod masks;
 mod reader;
 mod splitter;
 mod walk;

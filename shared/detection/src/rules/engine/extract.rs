@@ -13,248 +13,309 @@ use std::borrow::Cow;
 use serde::de::IgnoredAny;
 use serde_json::Number;
 use smallvec::SmallVec;
-use wide::u8x16;
 
 use super::{
-    fields::{Fields, Node, OMITTED},
+    fields::{Fields, NOWHERE, OMITTED, ROOT, Slot},
+    passages::{AFTER, BEFORE, Ending, Event, LONGEST, PassageId, Passages, PlaceId, START, Then},
     values::{Memory, Scalar, Values},
 };
+use crate::delivered_log::masks::{BLOCK, Masks, OverBlocks, backslashes, with_masks};
 
 /// Objects and arrays within each other. CloudTrail's have a few, requests of Bedrock's about ten; `serde_json` takes 127.
 const DEEPEST: usize = 32;
 
-/// What the fields hold in a record; `None` says nothing about it.
-pub(super) fn extract<'de>(fields: &Fields, record: &'de [u8], memory: Memory) -> Option<Values<'de>> {
-    let text = std::str::from_utf8(record).ok()?;
+/// What the fields hold in a record; where it gives up, the memory again.
+pub(super) fn extract<'de>(fields: &Fields, record: &'de [u8], mut memory: Memory) -> Result<Values<'de>, Memory> {
+    let Ok(text) = std::str::from_utf8(record) else { return Err(memory) };
+    let mut passages = memory.passages.take().unwrap_or_default();
+    passages.make_room();
     let mut values = Values::none(fields, memory);
-    let stops = stops(record);
-    let mut walk = Walk { fields, values: &mut values, text, bytes: record, stops: &stops, at: 0 };
-    walk.value(Some(fields.root()), DEEPEST)?;
-    walk.peek();
-    (walk.at == text.len()).then_some(values)
+    let stops = with_masks(Stops(record));
+    let stops = bytemuck::cast_slice(&stops);
+    let mut walk = Walk { fields, values: &mut values, passages: &mut passages, text, bytes: record, stops };
+    let is_taken = walk.record().is_some();
+    values.passages = Some(passages);
+    if is_taken { Ok(values) } else { Err(values.into_memory()) }
 }
-
-const BLOCK: usize = 64;
 
 /// Blocks of most records, which need no memory of their own: 4 KiB.
 const OFTEN: usize = 64;
 
-const LAST_CONTROL: u8 = b' ' - 1;
+/// For each byte of a record a bit that says whether a string may end there, have an escape there, or be none because of it: the
+/// first byte's is the lowest of the first byte. A word of zeros comes behind, so that a word can be read at each of them.
+type Bits = SmallVec<[u64; OFTEN]>;
 
-/// For each byte a bit that says whether a string may end there, have an escape there, or be none because of it.
-fn stops(bytes: &[u8]) -> SmallVec<[u64; OFTEN]> {
-    let (blocks, rest) = bytes.as_chunks::<BLOCK>();
-    // At its full length from the start: a branch between two blocks would make the compiler take their masks apart.
-    let mut stops = SmallVec::from_elem(0, blocks.len() + 1);
-    for (stop, block) in stops.iter_mut().zip(blocks) {
-        *stop = stops_of_block(block);
+struct Stops<'a>(&'a [u8]);
+
+impl OverBlocks for Stops<'_> {
+    type Output = Bits;
+
+    fn run(self, masks: impl Fn(&[u8; BLOCK]) -> Masks, _: impl Fn(u64) -> u64) -> Bits {
+        let of_block = |block: &[u8; BLOCK]| {
+            let masks = masks(block);
+            let escapes = if masks.has_others { backslashes(block) } else { 0 };
+            (masks.quotes | masks.controls | escapes).to_le()
+        };
+        let (blocks, rest) = self.0.as_chunks::<BLOCK>();
+        let mut stops = Bits::from_elem(0, blocks.len() + 2);
+        for (stop, block) in stops.iter_mut().zip(blocks) {
+            *stop = of_block(block);
+        }
+        // Blanks are no stops.
+        let mut last = [b' '; BLOCK];
+        if let (Some(stop), Some(begin)) = (stops.get_mut(blocks.len()), last.get_mut(..rest.len())) {
+            begin.copy_from_slice(rest);
+            *stop = of_block(&last);
+        }
+        stops
     }
-    // Blanks are no stops.
-    let mut last = [b' '; BLOCK];
-    if let (Some(stop), Some(begin)) = (stops.last_mut(), last.get_mut(..rest.len())) {
-        begin.copy_from_slice(rest);
-        *stop = stops_of_block(&last);
-    }
-    stops
 }
 
-#[inline]
-fn stops_of_block(block: &[u8; BLOCK]) -> u64 {
-    let (parts, _) = block.as_chunks::<16>();
-    let mut stops = 0;
-    for (number, part) in parts.iter().enumerate() {
-        let part = u8x16::new(*part);
-        let controls = part.min(u8x16::splat(LAST_CONTROL)).simd_eq(part);
-        let found = controls | part.simd_eq(u8x16::splat(b'"')) | part.simd_eq(u8x16::splat(b'\\'));
-        stops |= u64::from(found.to_bitmask()) << (16 * number);
-    }
-    stops
-}
+/// Of one passage.
+type Events = SmallVec<[Event; 8]>;
 
 /// A walk over a record along the tree of fields. Every step answers `None` where it gives up.
 struct Walk<'f, 'v, 'de> {
     fields: &'f Fields,
     values: &'v mut Values<'de>,
+    passages: &'v mut Passages,
     text: &'de str,
     bytes: &'de [u8],
-    stops: &'v [u64],
-    /// The next byte.
-    at: usize,
+    stops: &'v [u8],
 }
 
-impl<'f, 'de> Walk<'f, '_, 'de> {
-    /// A value, for the field at this node if there is one. `depth`: how many objects and arrays it may be deep.
-    #[inline(always)]
-    fn value(&mut self, node: Option<&'f Node>, depth: usize) -> Option<()> {
-        match self.peek()? {
-            b'"' => self.string(node),
-            b'{' => self.object(node, depth.checked_sub(1)?),
-            b'[' => self.array(node, depth.checked_sub(1)?),
-            b't' => self.literal("true", node, Scalar::Bool(true)),
-            b'f' => self.literal("false", node, Scalar::Bool(false)),
-            b'n' => self.literal("null", node, Scalar::Null),
-            _ => self.number(node),
+impl Walk<'_, '_, '_> {
+    fn record(&mut self) -> Option<()> {
+        let (mut at, mut last, mut place) = (0, Some(START), BEFORE);
+        loop {
+            let rest = self.bytes.get(at..)?;
+            let ending = match last.and_then(|last| self.passages.expected(last, rest)) {
+                Some((id, passage)) => {
+                    for event in self.passages.events(passage) {
+                        self.values.happens(self.fields, *event);
+                    }
+                    at += passage.length;
+                    last = Some(id);
+                    passage.ending
+                }
+                None => self.unexpected(&mut at, &mut last, place)?,
+            };
+            place = ending.place;
+            match ending.then {
+                Then::Text => at = self.string(at, ending.node)?,
+                Then::Number => at = self.number(at, ending.node)?,
+                Then::End => return Some(()),
+            }
         }
     }
 
-    #[inline(always)]
-    fn holds(&mut self, node: Option<&Node>, scalar: Scalar<'de>) {
-        if let Some(node) = node {
-            self.values.holds(node, scalar);
+    /// A passage that came after the last one long ago, or never.
+    #[inline(never)]
+    fn unexpected(&mut self, at: &mut usize, last: &mut Option<PassageId>, place: PlaceId) -> Option<Ending> {
+        let rest = self.bytes.get(*at..)?;
+        if let Some(id) = last.and_then(|last| self.passages.remembered(last, rest)) {
+            let passage = self.passages.passage(id)?;
+            for event in self.passages.events(passage) {
+                self.values.happens(self.fields, *event);
+            }
+            *at += passage.length;
+            *last = Some(id);
+            return Some(passage.ending);
         }
+        let (start, mut events) = (*at, Events::new());
+        let ending = self.passage(at, place, &mut events)?;
+        *last = self.passages.keep(*last, place, self.bytes.get(start..*at)?, &events, ending);
+        Some(ending)
     }
 
-    fn object(&mut self, node: Option<&'f Node>, depth: usize) -> Option<()> {
-        if let Some(node) = node {
-            self.values.opens(node);
-        }
-        self.at += 1;
-        if self.peek()? == b'}' {
-            self.at += 1;
-            return Some(());
+    /// What stands between two texts, from this place on.
+    fn passage(&mut self, at: &mut usize, mut place: PlaceId, events: &mut Events) -> Option<Ending> {
+        let mut node = ROOT;
+        if place != BEFORE {
+            match self.goes_on(at, &mut place)? {
+                Some(next) => node = next,
+                None => return Some(Ending { then: Then::End, node: NOWHERE, place: AFTER }),
+            }
+        } else {
+            place = AFTER;
         }
         loop {
-            let name = if self.peek()? == b'"' { self.plain_string()? } else { return None };
-            if self.peek()? != b':' {
+            let first = self.peek(at)?;
+            match first {
+                b'"' => {
+                    *at += 1;
+                    return Some(Ending { then: Then::Text, node, place });
+                }
+                b'{' | b'[' => {
+                    self.happens(events, Event::Opens(node));
+                    *at += 1;
+                    place = self.passages.place_in(place, node, first + 2)?;
+                    let inside = self.passages.place(place)?;
+                    if inside.depth > DEEPEST {
+                        return None;
+                    }
+                    if self.peek(at)? != inside.end {
+                        if first == b'{' {
+                            node = self.member(at, node)?;
+                        }
+                        continue;
+                    }
+                }
+                b't' => self.literal(at, "true", Event::Bool(node, true), events)?,
+                b'f' => self.literal(at, "false", Event::Bool(node, false), events)?,
+                b'n' => self.literal(at, "null", Event::Null(node), events)?,
+                b'-' | b'0'..=b'9' => return Some(Ending { then: Then::Number, node, place }),
+                _ => return None,
+            }
+            match self.goes_on(at, &mut place)? {
+                Some(next) => node = next,
+                None => return Some(Ending { then: Then::End, node: NOWHERE, place: AFTER }),
+            }
+        }
+    }
+
+    /// After a value, or in an empty object or array: the node of the next value, or none where the record ends.
+    fn goes_on(&self, at: &mut usize, place: &mut PlaceId) -> Option<Option<Slot>> {
+        while *place != AFTER {
+            let open = self.passages.place(*place)?;
+            let next = self.peek(at)?;
+            *at += 1;
+            if next == b',' {
+                let node = if open.end == b'}' { self.member(at, open.node)? } else { open.node };
+                return Some(Some(node));
+            }
+            if next != open.end {
                 return None;
             }
-            self.at += 1;
-            let mut child = None;
-            if let Some(node) = node {
-                // What it means depends on its value.
-                if node.hideable && name == OMITTED.as_bytes() {
-                    return None;
-                }
-                child = self.fields.child(node, name);
-            }
-            self.value(child, depth)?;
-            match self.peek()? {
-                b',' => self.at += 1,
-                b'}' => break,
-                _ => return None,
-            }
+            *place = open.above;
         }
-        self.at += 1;
+        match self.peek(at) {
+            None => Some(None),
+            Some(_) => None,
+        }
+    }
+
+    fn happens(&mut self, events: &mut Events, event: Event) {
+        self.values.happens(self.fields, event);
+        // More of them are not kept.
+        if events.len() <= LONGEST {
+            events.push(event);
+        }
+    }
+
+    fn literal(&mut self, at: &mut usize, literal: &str, event: Event, events: &mut Events) -> Option<()> {
+        if !self.bytes.get(*at..)?.starts_with(literal.as_bytes()) {
+            return None;
+        }
+        *at += literal.len();
+        self.happens(events, event);
         Some(())
     }
 
-    fn array(&mut self, node: Option<&'f Node>, depth: usize) -> Option<()> {
-        if let Some(node) = node {
-            self.values.opens(node);
+    /// A member's name and its colon: the node of its value.
+    fn member(&self, at: &mut usize, above: Slot) -> Option<Slot> {
+        if self.peek(at)? != b'"' {
+            return None;
         }
-        self.at += 1;
-        if self.peek()? == b']' {
-            self.at += 1;
-            return Some(());
+        let start = *at + 1;
+        let end = self.stop(start)?;
+        *at = end + 1;
+        if self.bytes.get(end) != Some(&b'"') || self.peek(at)? != b':' {
+            return None;
         }
-        loop {
-            self.value(node, depth)?;
-            match self.peek()? {
-                b',' => self.at += 1,
-                b']' => break,
-                _ => return None,
-            }
+        *at += 1;
+        let above = if above == ROOT { Some(self.fields.root()) } else { self.fields.node(above) };
+        let Some(above) = above else { return Some(NOWHERE) };
+        let name = self.bytes.get(start..end)?;
+        // What it means depends on its value.
+        if above.hideable && name == OMITTED.as_bytes() {
+            return None;
         }
-        self.at += 1;
-        Some(())
+        Some(self.fields.child(above, name).map_or(NOWHERE, |node| node.slot))
     }
 
     /// The next byte that is no blank.
-    #[inline(always)]
-    fn peek(&mut self) -> Option<u8> {
-        match *self.bytes.get(self.at)? {
+    fn peek(&self, at: &mut usize) -> Option<u8> {
+        match *self.bytes.get(*at)? {
             byte if byte > b' ' => Some(byte),
-            _ => self.peek_after_blanks(),
+            _ => {
+                *at = self.after_blanks(*at);
+                self.bytes.get(*at).copied()
+            }
         }
     }
 
     #[cold]
-    fn peek_after_blanks(&mut self) -> Option<u8> {
-        let blanks =
-            self.bytes.get(self.at..)?.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
-        self.at += blanks;
-        self.bytes.get(self.at).copied()
-    }
-
-    fn literal(&mut self, literal: &str, node: Option<&Node>, scalar: Scalar<'de>) -> Option<()> {
-        if !self.bytes.get(self.at..)?.starts_with(literal.as_bytes()) {
-            return None;
-        }
-        self.at += literal.len();
-        self.holds(node, scalar);
-        Some(())
+    fn after_blanks(&self, at: usize) -> usize {
+        let rest = self.bytes.get(at..).unwrap_or_default();
+        at + rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count()
     }
 
     #[inline(never)]
-    fn number(&mut self, node: Option<&Node>) -> Option<()> {
-        let rest = self.text.get(self.at..)?;
+    fn number(&mut self, at: usize, node: Slot) -> Option<usize> {
+        let rest = self.text.get(at..)?;
         let belongs = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
         let length = rest.bytes().take_while(belongs).count();
         let number: Number = serde_json::from_str(rest.get(..length)?).ok()?;
-        self.at += length;
-        self.holds(node, Scalar::Number(number));
-        Some(())
+        if let Some(node) = self.fields.node(node) {
+            self.values.holds(node, Scalar::Number(number));
+        }
+        Some(at + length)
     }
 
-    /// A string whose first quote is the next byte.
-    #[inline(always)]
-    fn string(&mut self, node: Option<&Node>) -> Option<()> {
-        let start = self.at + 1;
-        if self.plain_string().is_none() {
-            return self.string_with_escapes(node);
-        }
-        if let Some(node) = node {
-            self.values.holds(node, Scalar::Text(Cow::Borrowed(self.text.get(start..self.at - 1)?)));
-        }
-        Some(())
-    }
-
-    /// A string whose first quote is the next byte, without its quotes, if it has no escapes.
-    #[inline(always)]
-    fn plain_string(&mut self) -> Option<&'de [u8]> {
-        let start = self.at + 1;
+    /// A string from its first byte on: where it ends.
+    #[inline]
+    fn string(&mut self, start: usize, node: Slot) -> Option<usize> {
         let end = self.stop(start)?;
         if self.bytes.get(end) != Some(&b'"') {
-            return None;
+            return self.string_with_escapes(start, end, node);
         }
-        self.at = end + 1;
-        self.bytes.get(start..end)
+        if let Some(node) = self.fields.node(node) {
+            self.values.holds_text(node, self.text.get(start..end)?);
+        }
+        Some(end + 1)
     }
 
-    /// The same, with escapes.
+    /// The same, from its first stop on.
     #[inline(never)]
-    fn string_with_escapes(&mut self, node: Option<&Node>) -> Option<()> {
-        let start = self.at;
-        let mut end = self.stop(start + 1)?;
+    fn string_with_escapes(&mut self, start: usize, mut end: usize, node: Slot) -> Option<usize> {
+        let mut is_sure = true;
         loop {
-            match self.bytes.get(end)? {
-                b'"' => break,
+            let stop = self.bytes.get(end..)?;
+            end = match stop {
+                [b'"', ..] => break,
                 // What follows does not end it, whatever it is.
-                b'\\' => end = self.stop(end + 2)?,
+                [b'\\', escaped, ..] => {
+                    is_sure &= matches!(escaped, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't');
+                    self.stop(end + 2)?
+                }
                 _ => return None,
-            }
+            };
         }
-        self.at = end + 1;
-        let written = self.text.get(start..=end)?;
-        match node {
-            Some(node) => self.values.holds(node, Scalar::Text(Cow::Owned(serde_json::from_str(written).ok()?))),
-            None => {
-                serde_json::from_str::<IgnoredAny>(written).ok()?;
+        let written = self.text.get(start - 1..=end)?;
+        if node != NOWHERE {
+            let text = serde_json::from_str(written).ok()?;
+            if let Some(node) = self.fields.node(node) {
+                self.values.holds(node, Scalar::Text(Cow::Owned(text)));
             }
+        } else if !is_sure {
+            serde_json::from_str::<IgnoredAny>(written).ok()?;
         }
-        Some(())
+        Some(end + 1)
     }
 
     /// The next stop from here on.
-    #[inline(always)]
-    fn stop(&self, from: usize) -> Option<usize> {
-        let mut block = from / BLOCK;
-        let mut stops = self.stops.get(block)? & (u64::MAX << (from % BLOCK));
-        while stops == 0 {
-            block += 1;
-            stops = *self.stops.get(block)?;
+    #[inline]
+    fn stop(&self, mut from: usize) -> Option<usize> {
+        loop {
+            // Eight bytes of them at once, wherever they begin.
+            let stops = u64::from_le_bytes(*self.stops.get(from / 8..)?.first_chunk()?) >> (from % 8);
+            if stops != 0 {
+                return Some(from + stops.trailing_zeros() as usize);
+            }
+            // To where the next eight bytes begin.
+            from += 64 - from % 8;
         }
-        Some(block * BLOCK + stops.trailing_zeros() as usize)
     }
 }
 

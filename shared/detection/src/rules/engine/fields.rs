@@ -25,6 +25,12 @@ pub(super) const OMITTED: &str = "omitted";
 /// The place of a field among the nodes of [`Fields`], which is its place in [`Values`], too.
 pub(super) type Slot = usize;
 
+/// The slot of the [root](Fields::root), which has none.
+pub(super) const ROOT: Slot = Slot::MAX;
+
+/// The slot of what no rule reads.
+pub(super) const NOWHERE: Slot = Slot::MAX - 1;
+
 /// All fields that a rule set reads, as a tree over the members of a record.
 #[derive(Debug)]
 pub(super) struct Fields {
@@ -148,7 +154,7 @@ impl Slots for Settled<'_> {
 
 impl Default for Fields {
     fn default() -> Self {
-        let root = Node { slot: Slot::MAX, ..Node::default() };
+        let root = Node { slot: ROOT, ..Node::default() };
         Self { root, nodes: Vec::new(), slots: HashMap::new(), derived: Vec::new(), regex_room: ALL_REGEX_BYTES }
     }
 }
@@ -223,6 +229,12 @@ impl Fields {
         &self.root
     }
 
+    /// The node with this slot, if it has one.
+    #[inline]
+    pub(super) fn node(&self, slot: Slot) -> Option<&Node> {
+        self.nodes.get(slot)
+    }
+
     /// The node of a member below another, by its name.
     #[inline]
     pub(super) fn child(&self, above: &Node, name: &[u8]) -> Option<&Node> {
@@ -250,8 +262,8 @@ impl Fields {
         memory: Memory,
     ) -> Result<Values<'de>, serde_json::Error> {
         let mut values = match extract(self, record, memory) {
-            Some(values) => values,
-            None => parse(self, record)?,
+            Ok(values) => values,
+            Err(memory) => parse(self, record, memory)?,
         };
         self.miss_required(&mut values, operations);
         Ok(values)
@@ -264,7 +276,7 @@ impl Fields {
         record: &'de [u8],
         operations: &Operations,
     ) -> Result<Values<'de>, serde_json::Error> {
-        let mut values = parse(self, record)?;
+        let mut values = parse(self, record, Memory::default())?;
         self.miss_required(&mut values, operations);
         Ok(values)
     }

@@ -3,6 +3,7 @@
 //!
 //! - [`fields`]: the fields of all rules, as a tree
 //! - [`extract`]: what a record holds in them, taken from its bytes in one pass
+//! - [`passages`]: what stands between its texts, which is nearly always the same
 //! - [`parse`]: the same for records of which that is not sure
 //! - [`values`]: what a record holds in them
 //! - [`comparison`]: one value against one expectation
@@ -21,6 +22,7 @@ mod extract;
 mod fields;
 mod filters;
 mod parse;
+mod passages;
 #[cfg(feature = "plain")]
 mod plain;
 mod reading;

@@ -15,8 +15,8 @@ use super::{
 ///
 /// # Errors
 /// When the record is not JSON, or is nested deeper than 128 levels.
-pub(super) fn parse<'de>(fields: &Fields, record: &'de [u8]) -> Result<Values<'de>, serde_json::Error> {
-    let mut values = Values::none(fields, Memory::default());
+pub(super) fn parse<'de>(fields: &Fields, record: &'de [u8], memory: Memory) -> Result<Values<'de>, serde_json::Error> {
+    let mut values = Values::none(fields, memory);
     let walk = Walk { fields, node: fields.root(), values: &mut values };
     // Asked once and for all whether it is UTF-8, and not for every string again.
     match std::str::from_utf8(record) {

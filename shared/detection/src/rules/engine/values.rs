@@ -6,7 +6,10 @@ use std::{borrow::Cow, cell::OnceCell};
 use serde_json::{Map, Number, Value};
 use smallvec::SmallVec;
 
-use super::fields::{Fields, Node, Slot, Source};
+use super::{
+    fields::{Fields, Node, Slot, Source},
+    passages::{Event, Passages},
+};
 use crate::{record::is_hidden_literal, rules::fold::lower};
 
 /// The places of a field that is absent, and of one that is not visible.
@@ -23,6 +26,8 @@ pub(super) struct Values<'de> {
     fields: Vec<Field<'de>>,
     /// For each node of the tree of fields.
     stands: Vec<Stands>,
+    /// Only carried along.
+    pub(super) passages: Option<Box<Passages>>,
 }
 
 /// The memory that values lie in, used again from record to record: to ask for it and to give it back takes as long as to read a
@@ -31,6 +36,7 @@ pub(super) struct Values<'de> {
 pub(crate) struct Memory {
     fields: Vec<Field<'static>>,
     stands: Vec<Stands>,
+    pub(super) passages: Option<Box<Passages>>,
 }
 
 /// What a record holds at a node of the tree of fields.
@@ -42,6 +48,13 @@ struct Stands {
     something: bool,
     /// How often it is written, each element of an array counted beside the array.
     times: u8,
+}
+
+impl Stands {
+    /// Whether nothing was kept of it yet; then whether something hidden may have stood there.
+    fn is_new(self) -> Option<bool> {
+        matches!(self.place, ABSENT | NOT_VISIBLE).then_some(self.place == NOT_VISIBLE)
+    }
 }
 
 /// What a record holds in one field.
@@ -74,7 +87,7 @@ impl<'de> Field<'de> {
 impl<'de> Values<'de> {
     /// Of a record of which nothing has been read.
     pub(super) fn none(fields: &Fields, memory: Memory) -> Self {
-        let mut none = Self { fields: emptied(memory.fields), stands: memory.stands };
+        let mut none = Self { fields: emptied(memory.fields), stands: memory.stands, passages: memory.passages };
         none.stands.clear();
         none.stands.resize(fields.slots(), Stands::default());
         none.fields.reserve(OFTEN);
@@ -87,7 +100,7 @@ impl<'de> Values<'de> {
     }
 
     pub(super) fn into_memory(self) -> Memory {
-        Memory { fields: emptied(self.fields), stands: self.stands }
+        Memory { fields: emptied(self.fields), stands: self.stands, passages: self.passages }
     }
 
     pub(super) fn field(&self, slot: Slot) -> Option<&Field<'de>> {
@@ -95,13 +108,24 @@ impl<'de> Values<'de> {
     }
 
     fn field_mut(&mut self, slot: Slot) -> Option<&mut Field<'de>> {
-        let place = &mut self.stands.get_mut(slot)?.place;
-        if matches!(*place, ABSENT | NOT_VISIBLE) {
-            let hidden = *place == NOT_VISIBLE;
-            *place = u32::try_from(self.fields.len()).ok()?;
+        let stands = self.stands.get_mut(slot)?;
+        if let Some(hidden) = stands.is_new() {
+            stands.place = u32::try_from(self.fields.len()).ok()?;
             self.fields.push(Field { hidden, ..Field::default() });
         }
-        self.fields.get_mut(*place as usize)
+        self.fields.get_mut(stands.place as usize)
+    }
+
+    /// Something other than a text or a number.
+    #[inline]
+    pub(super) fn happens(&mut self, fields: &Fields, event: Event) {
+        let (Event::Opens(slot) | Event::Bool(slot, _) | Event::Null(slot)) = event;
+        let Some(node) = fields.node(slot) else { return };
+        match event {
+            Event::Opens(_) => self.opens(node),
+            Event::Bool(_, value) => self.keep(node, Scalar::Bool(value)),
+            Event::Null(_) => self.keep(node, Scalar::Null),
+        }
     }
 
     /// An object or an array begins at this node.
@@ -117,26 +141,45 @@ impl<'de> Values<'de> {
 
     /// A value stands at this node.
     pub(super) fn holds(&mut self, node: &Node, scalar: Scalar<'de>) {
+        match scalar {
+            Scalar::Text(Cow::Borrowed(text)) => self.holds_text(node, text),
+            Scalar::Text(text) if node.hideable && is_hidden_literal(&text) => self.holds_hidden(node, text),
+            scalar => self.keep(node, scalar),
+        }
+    }
+
+    /// A text of the record stands at this node.
+    #[inline]
+    pub(super) fn holds_text(&mut self, node: &Node, text: &'de str) {
+        let text = Cow::Borrowed(text);
+        if node.hideable && is_hidden_literal(&text) {
+            self.holds_hidden(node, text);
+        } else {
+            self.keep(node, Scalar::Text(text));
+        }
+    }
+
+    #[cold]
+    fn holds_hidden(&mut self, node: &Node, text: Cow<'de, str>) {
+        self.hide_below(node);
+        self.keep(node, Scalar::Hidden(text));
+    }
+
+    #[inline]
+    fn keep(&mut self, node: &Node, scalar: Scalar<'de>) {
         let something = !matches!(scalar, Scalar::Null);
-        self.counts(node, something);
-        let scalar = match scalar {
-            Scalar::Text(text) if node.hideable && is_hidden_literal(&text) => {
-                self.hide_below(node);
-                Scalar::Hidden(text)
-            }
-            scalar => scalar,
-        };
+        let Some(stands) = self.stands.get_mut(node.slot) else { return };
+        stands.something |= something;
+        stands.times = stands.times.saturating_add(1);
         if !node.is_read {
             return;
         }
-        let Some(Stands { place, .. }) = self.stands.get_mut(node.slot) else { return };
-        if matches!(*place, ABSENT | NOT_VISIBLE) {
-            let Ok(new) = u32::try_from(self.fields.len()) else { return };
-            let hidden = *place == NOT_VISIBLE;
-            *place = new;
+        if let Some(hidden) = stands.is_new() {
+            let Ok(place) = u32::try_from(self.fields.len()) else { return };
+            stands.place = place;
             let scalars = SmallVec::from_buf([scalar]);
             self.fields.push(Field { scalars, present: true, exists: something, hidden, folded: OnceCell::new() });
-        } else if let Some(field) = self.fields.get_mut(*place as usize) {
+        } else if let Some(field) = self.fields.get_mut(stands.place as usize) {
             field.exists |= something;
             field.scalars.push(scalar);
         }
