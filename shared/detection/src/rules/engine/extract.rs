@@ -26,7 +26,7 @@ const DEEPEST: usize = 32;
 
 /// What the fields hold in a record; where it gives up, the memory again.
 pub(super) fn extract<'de>(fields: &Fields, record: &'de [u8], mut memory: Memory) -> Result<Values<'de>, Memory> {
-    let Ok(text) = std::str::from_utf8(record) else { return Err(memory) };
+    let Ok(text) = simdutf8::basic::from_utf8(record) else { return Err(memory) };
     let mut passages = memory.passages.take().unwrap_or_default();
     passages.make_room();
     let mut values = Values::none(fields, memory);
@@ -85,18 +85,18 @@ struct Walk<'f, 'v, 'de> {
 }
 
 impl Walk<'_, '_, '_> {
+    #[inline(never)]
     fn record(&mut self) -> Option<()> {
-        let (mut at, mut last, mut place) = (0, Some(START), BEFORE);
+        let (mut at, mut last, mut place) = (0, START, BEFORE);
         loop {
             let rest = self.bytes.get(at..)?;
-            let ending = match last.and_then(|last| self.passages.expected(last, rest)) {
+            let ending = match self.passages.expected(last, place, rest) {
                 Some((id, passage)) => {
                     for event in self.passages.events(passage) {
                         self.values.happens(self.fields, *event);
                     }
-                    at += passage.length;
-                    last = Some(id);
-                    passage.ending
+                    (at, last) = (at + passage.length(), id);
+                    passage.ending()
                 }
                 None => self.unexpected(&mut at, &mut last, place)?,
             };
@@ -109,18 +109,17 @@ impl Walk<'_, '_, '_> {
         }
     }
 
-    /// A passage that came after the last one long ago, or never.
+    /// A passage that did not come after the last one when that came last.
     #[inline(never)]
-    fn unexpected(&mut self, at: &mut usize, last: &mut Option<PassageId>, place: PlaceId) -> Option<Ending> {
+    fn unexpected(&mut self, at: &mut usize, last: &mut PassageId, place: PlaceId) -> Option<Ending> {
         let rest = self.bytes.get(*at..)?;
-        if let Some(id) = last.and_then(|last| self.passages.remembered(last, rest)) {
+        if let Some(id) = self.passages.remembered(*last, place, rest) {
             let passage = self.passages.passage(id)?;
             for event in self.passages.events(passage) {
                 self.values.happens(self.fields, *event);
             }
-            *at += passage.length;
-            *last = Some(id);
-            return Some(passage.ending);
+            (*at, *last) = (*at + passage.length(), id);
+            return Some(passage.ending());
         }
         let (start, mut events) = (*at, Events::new());
         let ending = self.passage(at, place, &mut events)?;

@@ -2,7 +2,7 @@
 //! program writes all records of a log, so it is nearly always one of a few hundred. What it means is found out once; where its
 //! bytes stand again in the same place, they mean the same. Knows no JSON.
 
-use std::hash::Hasher;
+use std::{hash::Hasher, mem};
 
 use rustc_hash::{FxHashMap, FxHasher};
 use wide::u8x16;
@@ -15,15 +15,18 @@ const MOST: usize = 4_096;
 pub(super) const LONGEST: usize = 256;
 /// Places that are kept.
 const MOST_PLACES: usize = 1_024;
-/// Bytes that are compared at once: more than most passages have.
-const HEAD: usize = 32;
+/// Bytes that are compared at once.
+const PART: usize = 32;
+/// Bytes that stand with a passage itself: most have less than half of them.
+const HEAD: usize = 2 * PART;
 
 /// What is known, and can be forgotten at any time.
 #[derive(Debug)]
 pub(super) struct Passages {
     passages: Vec<Passage>,
     known: FxHashMap<u64, PassageId>,
-    /// The events in all of them.
+    /// What they are longer than their heads.
+    tails: Vec<u8>,
     events: Vec<Event>,
     places: Vec<Place>,
     known_places: FxHashMap<(PlaceId, Slot, u8), PlaceId>,
@@ -34,8 +37,10 @@ pub(super) type PassageId = u32;
 /// A place in a record: which objects and arrays are open, each as the value of which field.
 pub(super) type PlaceId = u32;
 
-/// The passage that ends where a record begins.
+/// What comes before a record's first passage.
 pub(super) const START: PassageId = 0;
+/// What comes before a passage if it is none that is kept.
+pub(super) const STRAY: PassageId = 1;
 /// Where the record is still to come: nothing is open.
 pub(super) const BEFORE: PlaceId = 0;
 /// Where it has been.
@@ -83,79 +88,79 @@ pub(super) struct Ending {
     pub(super) place: PlaceId,
 }
 
-/// What is known of a passage.
+/// What is known of a passage. Two lines of a processor's cache: hundreds of them are looked at for each record.
 #[derive(Debug)]
+#[repr(align(128))]
 pub(super) struct Passage {
-    /// Its first bytes, and a bit for each byte that it does not have of so many.
+    /// Its first bytes.
     head: [u8; HEAD],
-    lacks: u32,
-    pub(super) length: usize,
-    /// The other bytes.
-    tail: Box<[u8]>,
+    /// A bit for each byte that it lacks in each part of its head.
+    lacks: [u32; 2],
+    length: u32,
+    /// Where its other bytes begin.
+    tail: u32,
     /// The place where it begins.
     from: PlaceId,
-    pub(super) ending: Ending,
     /// Where its events are.
     events: (u32, u32),
-    /// What came after it last. Before anything has, the start, which comes after nothing.
+    /// What came after it last. Before anything has, the start, which begins nowhere.
     next: PassageId,
     /// What came before that.
-    others: [PassageId; 5],
+    others: [PassageId; 4],
+    ending: Ending,
 }
 
 impl Passage {
-    fn of(written: &[u8], from: PlaceId, ending: Ending, events: (u32, u32)) -> Self {
-        let (first, tail) = written.split_at(written.len().min(HEAD));
+    fn of(written: &[u8], from: PlaceId, ending: Ending) -> Option<Self> {
         let mut head = [0; HEAD];
-        head.iter_mut().zip(first).for_each(|(to, byte)| *to = *byte);
-        let lacks = u32::MAX.checked_shl(u32::try_from(first.len()).unwrap_or(u32::MAX)).unwrap_or_default();
-        let (length, tail) = (written.len(), tail.into());
-        Self { head, lacks, length, tail, from, ending, events, next: START, others: [START; 5] }
+        head.iter_mut().zip(written).for_each(|(to, byte)| *to = *byte);
+        let length = u32::try_from(written.len()).ok()?;
+        let lacks = |length| u32::MAX.checked_shl(length).unwrap_or_default();
+        let lacks = [lacks(length), lacks(length.saturating_sub(u32::BITS))];
+        let (tail, events, next, others) = (0, (0, 0), START, [START; 4]);
+        Some(Self { head, lacks, length, tail, from, events, next, others, ending })
     }
 
-    /// Whether this is what the rest of a record begins with.
+    pub(super) fn length(&self) -> usize {
+        self.length as usize
+    }
+
+    pub(super) fn ending(&self) -> Ending {
+        self.ending
+    }
+
+    /// Whether its head is what the rest of a record begins with, and is all of it; where that cannot be seen at once, `None`.
     #[inline]
-    fn begins(&self, rest: &[u8]) -> bool {
-        let Some(first) = rest.first_chunk::<HEAD>() else { return self.begins_slowly(rest) };
-        let same = |at: usize| {
-            let half = |bytes: &[u8; HEAD]| bytes.as_chunks::<16>().0.get(at).copied().map(u8x16::new);
-            half(first).zip(half(&self.head)).map_or(0, |(one, other)| one.simd_eq(other).to_bitmask())
-        };
-        (same(0) | same(1) << 16 | self.lacks) == u32::MAX
-            && (self.length <= HEAD || self.begins_slowly(rest))
-            && self.goes_with(rest)
-    }
-
-    #[inline(never)]
-    fn begins_slowly(&self, rest: &[u8]) -> bool {
-        rest.get(..self.length).is_some_and(|bytes| self.is(bytes)) && self.goes_with(rest)
-    }
-
-    /// Whether after it comes what it says. So only one passage can begin at a place.
-    #[inline]
-    fn goes_with(&self, rest: &[u8]) -> bool {
-        match self.ending.then {
-            Then::Text => true,
-            Then::Number => matches!(rest.get(self.length), Some(b'-' | b'0'..=b'9')),
-            Then::End => rest.len() == self.length,
+    fn begins(&self, rest: &[u8]) -> Option<bool> {
+        let ([head, more], [lacks, lacks_more]) = (self.head.as_chunks::<PART>().0, self.lacks) else { return None };
+        if same(rest.first_chunk()?, head) | lacks != u32::MAX {
+            return Some(false);
         }
+        if self.length() > PART && same(rest.get(PART..)?.first_chunk()?, more) | lacks_more != u32::MAX {
+            return Some(false);
+        }
+        (self.length() <= HEAD && self.ending.then == Then::Text).then_some(true)
     }
+}
 
-    fn is(&self, bytes: &[u8]) -> bool {
-        let (first, tail) = bytes.split_at(bytes.len().min(HEAD));
-        self.length == bytes.len() && self.head.starts_with(first) && *self.tail == *tail
-    }
+/// A bit for each byte that is the same.
+#[inline]
+fn same(one: &[u8; PART], other: &[u8; PART]) -> u32 {
+    let halves = |bytes: &[u8; PART]| bytemuck::must_cast::<_, [u8x16; 2]>(*bytes);
+    let ([one, two], [other_one, other_two]) = (halves(one), halves(other));
+    one.simd_eq(other_one).to_bitmask() | two.simd_eq(other_two).to_bitmask() << 16
 }
 
 impl Default for Passages {
     fn default() -> Self {
         let ending = Ending { then: Then::End, node: NOWHERE, place: BEFORE };
         let outside = Place { node: NOWHERE, end: 0, depth: 0, above: AFTER };
-        // Nothing is as long as the start, so nothing is taken for it.
-        let start = Passage { length: usize::MAX, ..Passage::of(&[], AFTER, ending, (0, 0)) };
+        // They begin nowhere.
+        let nothing = || Passage::of(&[], PlaceId::MAX, ending);
         Self {
-            passages: vec![start],
+            passages: [nothing(), nothing()].into_iter().flatten().collect(),
             known: FxHashMap::default(),
+            tails: Vec::new(),
             events: Vec::new(),
             places: vec![outside; 2],
             known_places: FxHashMap::default(),
@@ -173,20 +178,42 @@ impl Passages {
 
     /// The passage that came last after this one, if it begins here, too.
     #[inline]
-    pub(super) fn expected(&self, last: PassageId, rest: &[u8]) -> Option<(PassageId, &Passage)> {
+    pub(super) fn expected(&self, last: PassageId, place: PlaceId, rest: &[u8]) -> Option<(PassageId, &Passage)> {
         let next = self.passages.get(last as usize)?.next;
         let passage = self.passages.get(next as usize)?;
-        passage.begins(rest).then_some((next, passage))
+        self.begins(passage, place, rest).then_some((next, passage))
     }
 
     /// One that came after it before, if it begins here.
-    pub(super) fn remembered(&mut self, last: PassageId, rest: &[u8]) -> Option<PassageId> {
+    pub(super) fn remembered(&mut self, last: PassageId, place: PlaceId, rest: &[u8]) -> Option<PassageId> {
         let others = self.passages.get(last as usize)?.others;
-        let begins = |id: &PassageId| self.passages.get(*id as usize).is_some_and(|passage| passage.begins(rest));
+        let begins = |id: &PassageId| self.passage(*id).is_some_and(|passage| self.begins(passage, place, rest));
         let found = others.iter().position(begins)?;
         let last = self.passages.get_mut(last as usize)?;
-        std::mem::swap(&mut last.next, last.others.get_mut(found)?);
+        mem::swap(&mut last.next, last.others.get_mut(found)?);
         Some(last.next)
+    }
+
+    /// Whether the rest of a record, from this place on, begins with a passage. Only one can.
+    #[inline]
+    fn begins(&self, passage: &Passage, place: PlaceId, rest: &[u8]) -> bool {
+        passage.from == place && passage.begins(rest).unwrap_or_else(|| self.begins_slowly(passage, rest))
+    }
+
+    #[inline(never)]
+    fn begins_slowly(&self, passage: &Passage, rest: &[u8]) -> bool {
+        let goes_on = match passage.ending.then {
+            Then::Text => true,
+            Then::Number => matches!(rest.get(passage.length()), Some(b'-' | b'0'..=b'9')),
+            Then::End => rest.len() == passage.length(),
+        };
+        goes_on && rest.get(..passage.length()).is_some_and(|bytes| self.is(passage, bytes))
+    }
+
+    fn is(&self, passage: &Passage, bytes: &[u8]) -> bool {
+        let (head, tail) = bytes.split_at(bytes.len().min(HEAD));
+        let known = self.tails.get(passage.tail as usize..).unwrap_or_default();
+        passage.length() == bytes.len() && passage.head.starts_with(head) && known.starts_with(tail)
     }
 
     #[inline]
@@ -204,37 +231,50 @@ impl Passages {
     /// Keeps a passage if there is room, and expects it after the last one.
     pub(super) fn keep(
         &mut self,
-        last: Option<PassageId>,
+        last: PassageId,
+        from: PlaceId,
+        written: &[u8],
+        events: &[Event],
+        ending: Ending,
+    ) -> PassageId {
+        let mut hasher = FxHasher::default();
+        hasher.write_u32(from);
+        hasher.write(written);
+        let hash = hasher.finish();
+        let known = self.known.get(&hash).copied();
+        let Some(id) = known.or_else(|| self.keep_new(hash, from, written, events, ending)) else { return STRAY };
+        // What only seems the same is not kept.
+        if !self.passage(id).is_some_and(|passage| passage.from == from && self.is(passage, written)) {
+            return STRAY;
+        }
+        if let Some(last) = self.passages.get_mut(last as usize) {
+            last.others.rotate_right(1);
+            if let Some(first) = last.others.first_mut() {
+                *first = mem::replace(&mut last.next, id);
+            }
+        }
+        id
+    }
+
+    fn keep_new(
+        &mut self,
+        hash: u64,
         from: PlaceId,
         written: &[u8],
         events: &[Event],
         ending: Ending,
     ) -> Option<PassageId> {
-        let mut hasher = FxHasher::default();
-        hasher.write_u32(from);
-        hasher.write(written);
-        let hash = hasher.finish();
-        let id = match self.known.get(&hash) {
-            // What only seems the same is not kept.
-            Some(id) => *id,
-            None if written.len() > LONGEST || events.len() > LONGEST || self.passages.len() >= MOST => return None,
-            None => {
-                let id = PassageId::try_from(self.passages.len()).ok()?;
-                let begin = u32::try_from(self.events.len()).ok()?;
-                self.events.extend_from_slice(events);
-                let end = u32::try_from(self.events.len()).ok()?;
-                self.passages.push(Passage::of(written, from, ending, (begin, end)));
-                self.known.insert(hash, id);
-                id
-            }
-        };
-        self.passage(id).filter(|passage| passage.from == from && passage.is(written))?;
-        if let Some(last) = last.and_then(|last| self.passages.get_mut(last as usize)) {
-            last.others.rotate_right(1);
-            if let Some(first) = last.others.first_mut() {
-                *first = std::mem::replace(&mut last.next, id);
-            }
+        if written.len() > LONGEST || events.len() > LONGEST || self.passages.len() >= MOST {
+            return None;
         }
+        let id = PassageId::try_from(self.passages.len()).ok()?;
+        let tail = u32::try_from(self.tails.len()).ok()?;
+        let begin = u32::try_from(self.events.len()).ok()?;
+        let end = begin.checked_add(u32::try_from(events.len()).ok()?)?;
+        self.passages.push(Passage { tail, events: (begin, end), ..Passage::of(written, from, ending)? });
+        self.tails.extend_from_slice(written.get(HEAD..).unwrap_or_default());
+        self.events.extend_from_slice(events);
+        self.known.insert(hash, id);
         Some(id)
     }
 

@@ -51,6 +51,11 @@ struct Stands {
 }
 
 impl Stands {
+    fn counts(&mut self, something: bool) {
+        self.something |= something;
+        self.times = self.times.saturating_add(1);
+    }
+
     /// Whether nothing was kept of it yet; then whether something hidden may have stood there.
     fn is_new(self) -> Option<bool> {
         matches!(self.place, ABSENT | NOT_VISIBLE).then_some(self.place == NOT_VISIBLE)
@@ -148,15 +153,32 @@ impl<'de> Values<'de> {
         }
     }
 
-    /// A text of the record stands at this node.
+    /// A text of the record stands at this node: the same, for most values.
     #[inline]
     pub(super) fn holds_text(&mut self, node: &Node, text: &'de str) {
-        let text = Cow::Borrowed(text);
-        if node.hideable && is_hidden_literal(&text) {
-            self.holds_hidden(node, text);
-        } else {
-            self.keep(node, Scalar::Text(text));
+        if node.hideable && is_hidden_literal(text) {
+            self.holds_hidden(node, Cow::Borrowed(text));
+            return;
         }
+        let Some(stands) = self.stands.get_mut(node.slot) else { return };
+        stands.counts(true);
+        if !node.is_read {
+            return;
+        }
+        let Some(hidden) = stands.is_new() else {
+            self.keep_another(node, Scalar::Text(Cow::Borrowed(text)));
+            return;
+        };
+        let Ok(place) = u32::try_from(self.fields.len()) else { return };
+        stands.place = place;
+        // Made where it is to stay: copying one is half of what it takes to keep it.
+        self.fields.resize_with(place as usize + 1, || Field {
+            scalars: SmallVec::from_buf([Scalar::Text(Cow::Borrowed(text))]),
+            present: true,
+            exists: true,
+            hidden,
+            folded: OnceCell::new(),
+        });
     }
 
     #[cold]
@@ -165,30 +187,24 @@ impl<'de> Values<'de> {
         self.keep(node, Scalar::Hidden(text));
     }
 
-    #[inline]
     fn keep(&mut self, node: &Node, scalar: Scalar<'de>) {
-        let something = !matches!(scalar, Scalar::Null);
-        let Some(stands) = self.stands.get_mut(node.slot) else { return };
-        stands.something |= something;
-        stands.times = stands.times.saturating_add(1);
-        if !node.is_read {
-            return;
+        self.counts(node, !matches!(scalar, Scalar::Null));
+        if node.is_read {
+            self.keep_another(node, scalar);
         }
-        if let Some(hidden) = stands.is_new() {
-            let Ok(place) = u32::try_from(self.fields.len()) else { return };
-            stands.place = place;
-            let scalars = SmallVec::from_buf([scalar]);
-            self.fields.push(Field { scalars, present: true, exists: something, hidden, folded: OnceCell::new() });
-        } else if let Some(field) = self.fields.get_mut(stands.place as usize) {
-            field.exists |= something;
+    }
+
+    fn keep_another(&mut self, node: &Node, scalar: Scalar<'de>) {
+        if let Some(field) = self.field_mut(node.slot) {
+            field.present = true;
+            field.exists |= !matches!(scalar, Scalar::Null);
             field.scalars.push(scalar);
         }
     }
 
     fn counts(&mut self, node: &Node, something: bool) {
         if let Some(stands) = self.stands.get_mut(node.slot) {
-            stands.something |= something;
-            stands.times = stands.times.saturating_add(1);
+            stands.counts(something);
         }
     }
 
