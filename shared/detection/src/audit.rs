@@ -2,7 +2,7 @@
 
 mod governed;
 
-use std::{borrow::Cow, collections::BTreeMap, mem};
+use std::{borrow::Cow, collections::BTreeMap};
 
 use memchr::memchr_iter;
 use serde::Deserialize;
@@ -108,7 +108,7 @@ struct Way {
     /// The rules to ask about a record with this source and name.
     look_up: for<'a> fn(&'a RuleSet, &str, &str) -> Candidates<'a>,
     /// Reads what they ask for.
-    read: for<'a> fn(&'a RuleSet, &'a [u8], Memory) -> Result<Question<'a>, serde_json::Error>,
+    read: for<'a> fn(&'a RuleSet, &'a [u8], &mut Memory) -> Result<Question<'a>, serde_json::Error>,
     ask: fn(&mut Question<'_>, usize) -> Verdict,
 }
 
@@ -235,7 +235,7 @@ impl<'r> Judge<'r> {
         if candidates.is_empty() && !unknown {
             return Ok(false);
         }
-        let mut question = (self.way.read)(self.rule_set, bytes, mem::take(&mut self.memory))?;
+        let mut question = (self.way.read)(self.rule_set, bytes, &mut self.memory)?;
         let mut fired = self.asked(&mut question, candidates);
         if fired.is_empty() && !unknown {
             self.memory = question.into_memory();

@@ -285,17 +285,25 @@ impl RuleSet {
     /// # Errors
     /// When the record is not JSON.
     pub fn read<'r>(&'r self, record: &'r [u8]) -> Result<Question<'r>, serde_json::Error> {
-        self.read_into(record, Memory::default())
+        self.read_into(record, &mut Memory::default())
     }
 
     /// The same into the memory of an earlier record.
-    pub(crate) fn read_into<'r>(&'r self, record: &'r [u8], memory: Memory) -> Result<Question<'r>, serde_json::Error> {
+    pub(crate) fn read_into<'r>(
+        &'r self,
+        record: &'r [u8],
+        memory: &mut Memory,
+    ) -> Result<Question<'r>, serde_json::Error> {
         Ok(Question { rule_set: self, reading: self.engine.read(record, &self.operations, memory)? })
     }
 
     /// The same by a parser alone, for tests.
     #[cfg(feature = "plain")]
-    pub(crate) fn read_plainly<'r>(&'r self, record: &'r [u8], _: Memory) -> Result<Question<'r>, serde_json::Error> {
+    pub(crate) fn read_plainly<'r>(
+        &'r self,
+        record: &'r [u8],
+        _: &mut Memory,
+    ) -> Result<Question<'r>, serde_json::Error> {
         Ok(Question { rule_set: self, reading: self.engine.read_plainly(record, &self.operations)? })
     }
 }

@@ -16,7 +16,7 @@ use smallvec::SmallVec;
 
 use super::{
     fields::{Fields, NOWHERE, OMITTED, ROOT, Slot},
-    passages::{AFTER, BEFORE, Ending, Event, LONGEST, PassageId, Passages, PlaceId, START, Then},
+    passages::{AFTER, BEFORE, Ending, Event, MOST_EVENTS, PassageId, Passages, PlaceId, START, Then},
     values::{Memory, Scalar, Values},
 };
 use crate::delivered_log::masks::{BLOCK, Masks, OverBlocks, backslashes, with_masks};
@@ -195,9 +195,8 @@ impl Walk<'_, '_, '_> {
     }
 
     fn happens(&mut self, events: &mut Events, event: Event) {
-        self.values.happens(self.fields, event);
-        // More of them are not kept.
-        if events.len() <= LONGEST {
+        // Of a passage that has more of them nothing is kept.
+        if self.values.happens(self.fields, event) && events.len() <= MOST_EVENTS {
             events.push(event);
         }
     }

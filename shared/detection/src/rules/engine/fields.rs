@@ -3,7 +3,7 @@
 //!
 //! A record is never turned into a document to be judged: its fields are taken from its bytes in one pass.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, mem};
 
 use super::{
     compile::ALL_REGEX_BYTES,
@@ -259,11 +259,14 @@ impl Fields {
         &self,
         record: &'de [u8],
         operations: &Operations,
-        memory: Memory,
+        memory: &mut Memory,
     ) -> Result<Values<'de>, serde_json::Error> {
-        let mut values = match extract(self, record, memory) {
+        let mut values = match extract(self, record, mem::take(memory)) {
             Ok(values) => values,
-            Err(memory) => parse(self, record, memory)?,
+            Err(left) => {
+                *memory = left;
+                parse(self, record, memory)?
+            }
         };
         self.miss_required(&mut values, operations);
         Ok(values)
@@ -276,7 +279,7 @@ impl Fields {
         record: &'de [u8],
         operations: &Operations,
     ) -> Result<Values<'de>, serde_json::Error> {
-        let mut values = parse(self, record, Memory::default())?;
+        let mut values = parse(self, record, &mut Memory::default())?;
         self.miss_required(&mut values, operations);
         Ok(values)
     }

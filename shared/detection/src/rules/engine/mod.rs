@@ -211,7 +211,7 @@ impl Engine {
     #[cfg(feature = "lint")]
     pub(super) fn holds(&self, record: &Value) -> bool {
         let (bytes, operations) = (record.to_string(), Operations::default());
-        self.read(bytes.as_bytes(), &operations, Memory::default())
+        self.read(bytes.as_bytes(), &operations, &mut Memory::default())
             .is_ok_and(|mut reading| self.judge(0, &mut reading).matches)
     }
 
@@ -223,7 +223,7 @@ impl Engine {
         &self,
         record: &'de [u8],
         operations: &'de Operations,
-        memory: Memory,
+        memory: &mut Memory,
     ) -> Result<Reading<'de>, serde_json::Error> {
         Ok(Reading::of(self.fields.read(record, operations, memory)?, record, operations))
     }

@@ -1,7 +1,7 @@
 //! Takes the fields out of any record at all, in one pass of `serde_json`: what the [fast way](super::extract) gives up on, and
 //! what it is held against in tests. Knows nothing of rules.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, mem};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
@@ -11,19 +11,29 @@ use super::{
     values::{Memory, Scalar, Values},
 };
 
-/// What the fields hold in a record.
+/// What the fields hold in a record. The memory is left where it was if they cannot be had.
 ///
 /// # Errors
 /// When the record is not JSON, or is nested deeper than 128 levels.
-pub(super) fn parse<'de>(fields: &Fields, record: &'de [u8], memory: Memory) -> Result<Values<'de>, serde_json::Error> {
-    let mut values = Values::none(fields, memory);
+pub(super) fn parse<'de>(
+    fields: &Fields,
+    record: &'de [u8],
+    memory: &mut Memory,
+) -> Result<Values<'de>, serde_json::Error> {
+    let mut values = Values::none(fields, mem::take(memory));
     let walk = Walk { fields, node: fields.root(), values: &mut values };
     // Asked once and for all whether it is UTF-8, and not for every string again.
-    match std::str::from_utf8(record) {
-        Ok(text) => walk.over(serde_json::Deserializer::from_str(text))?,
-        Err(_) => walk.over(serde_json::Deserializer::from_slice(record))?,
+    let parsed = match simdutf8::basic::from_utf8(record) {
+        Ok(text) => walk.over(serde_json::Deserializer::from_str(text)),
+        Err(_) => walk.over(serde_json::Deserializer::from_slice(record)),
+    };
+    match parsed {
+        Ok(()) => Ok(values),
+        Err(error) => {
+            *memory = values.into_memory();
+            Err(error)
+        }
     }
-    Ok(values)
 }
 
 /// Walks a record along the tree of fields and skips everything else.

@@ -11,8 +11,12 @@ use super::fields::{NOWHERE, Slot};
 
 /// Passages that are kept. CloudTrail's records of Bedrock have some hundred.
 const MOST: usize = 4_096;
-/// Bytes of a passage that is kept, and events in it.
-pub(super) const LONGEST: usize = 256;
+/// Bytes of a passage that is kept.
+const LONGEST: usize = 256;
+/// Events in a passage that is kept.
+pub(super) const MOST_EVENTS: usize = 16;
+/// Passages of one log that are ever kept: if there are more, its records are not alike.
+const MOST_EVER: usize = 8 * MOST;
 /// Places that are kept.
 const MOST_PLACES: usize = 1_024;
 /// Bytes that are compared at once.
@@ -24,6 +28,8 @@ const HEAD: usize = 2 * PART;
 #[derive(Debug)]
 pub(super) struct Passages {
     passages: Vec<Passage>,
+    /// How many more may be kept.
+    room: usize,
     known: FxHashMap<u64, PassageId>,
     /// What they are longer than their heads.
     tails: Vec<u8>,
@@ -45,6 +51,9 @@ pub(super) const STRAY: PassageId = 1;
 pub(super) const BEFORE: PlaceId = 0;
 /// Where it has been.
 pub(super) const AFTER: PlaceId = 1;
+
+/// As many passages and places are there before any record.
+const BEGUN: usize = 2;
 
 /// The innermost object or array that is open.
 #[derive(Debug, Clone, Copy)]
@@ -159,10 +168,11 @@ impl Default for Passages {
         let nothing = || Passage::of(&[], PlaceId::MAX, ending);
         Self {
             passages: [nothing(), nothing()].into_iter().flatten().collect(),
+            room: MOST_EVER,
             known: FxHashMap::default(),
             tails: Vec::new(),
             events: Vec::new(),
-            places: vec![outside; 2],
+            places: vec![outside; BEGUN],
             known_places: FxHashMap::default(),
         }
     }
@@ -171,9 +181,20 @@ impl Default for Passages {
 impl Passages {
     /// Forgets all if there is little room for more: what takes the room may never come again.
     pub(super) fn make_room(&mut self) {
-        if self.passages.len() > MOST / 2 || self.places.len() > MOST_PLACES / 2 {
-            *self = Self::default();
+        let (is_full, is_closed) = (self.passages.len() > MOST / 2, self.room == 0);
+        if (!is_full || is_closed) && self.places.len() <= MOST_PLACES / 2 {
+            return;
         }
+        let Self { passages, known, tails, events, places, known_places, .. } = self;
+        passages.truncate(BEGUN);
+        for passage in passages {
+            (passage.next, passage.others) = (START, [START; 4]);
+        }
+        known.clear();
+        tails.clear();
+        events.clear();
+        places.truncate(BEGUN);
+        known_places.clear();
     }
 
     /// The passage that came last after this one, if it begins here, too.
@@ -237,6 +258,9 @@ impl Passages {
         events: &[Event],
         ending: Ending,
     ) -> PassageId {
+        if written.len() > LONGEST || events.len() > MOST_EVENTS || self.room == 0 {
+            return STRAY;
+        }
         let mut hasher = FxHasher::default();
         hasher.write_u32(from);
         hasher.write(written);
@@ -264,9 +288,10 @@ impl Passages {
         events: &[Event],
         ending: Ending,
     ) -> Option<PassageId> {
-        if written.len() > LONGEST || events.len() > LONGEST || self.passages.len() >= MOST {
+        if self.passages.len() >= MOST {
             return None;
         }
+        self.room = self.room.checked_sub(1)?;
         let id = PassageId::try_from(self.passages.len()).ok()?;
         let tail = u32::try_from(self.tails.len()).ok()?;
         let begin = u32::try_from(self.events.len()).ok()?;
@@ -276,6 +301,17 @@ impl Passages {
         self.events.extend_from_slice(events);
         self.known.insert(hash, id);
         Some(id)
+    }
+
+    /// Whether it keeps within its bounds.
+    #[cfg(test)]
+    pub(super) fn is_small(&self) -> bool {
+        self.passages.len() <= MOST
+            && self.known.len() <= MOST
+            && self.tails.len() <= MOST * LONGEST
+            && self.events.len() <= MOST * MOST_EVENTS
+            && self.places.len() <= MOST_PLACES
+            && self.known_places.len() <= MOST_PLACES
     }
 
     pub(super) fn place(&self, id: PlaceId) -> Option<Place> {

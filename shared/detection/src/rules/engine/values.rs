@@ -30,12 +30,13 @@ pub(super) struct Values<'de> {
     pub(super) passages: Option<Box<Passages>>,
 }
 
-/// The memory that values lie in, used again from record to record: to ask for it and to give it back takes as long as to read a
-/// dozen fields.
+/// The memory that values lie in, used again from record to record of one rule set: to ask for it and to give it back takes as long
+/// as to read a dozen fields.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     fields: Vec<Field<'static>>,
     stands: Vec<Stands>,
+    /// What is known of the records so far.
     pub(super) passages: Option<Box<Passages>>,
 }
 
@@ -121,16 +122,17 @@ impl<'de> Values<'de> {
         self.fields.get_mut(stands.place as usize)
     }
 
-    /// Something other than a text or a number.
+    /// What stands there beside texts and numbers. Answers whether that says anything of a field.
     #[inline]
-    pub(super) fn happens(&mut self, fields: &Fields, event: Event) {
+    pub(super) fn happens(&mut self, fields: &Fields, event: Event) -> bool {
         let (Event::Opens(slot) | Event::Bool(slot, _) | Event::Null(slot)) = event;
-        let Some(node) = fields.node(slot) else { return };
+        let Some(node) = fields.node(slot) else { return false };
         match event {
             Event::Opens(_) => self.opens(node),
             Event::Bool(_, value) => self.keep(node, Scalar::Bool(value)),
             Event::Null(_) => self.keep(node, Scalar::Null),
         }
+        true
     }
 
     /// An object or an array begins at this node.

@@ -94,6 +94,6 @@ fn a_packed_rule_that_cannot_be_compiled_is_never_silent() {
     // Behind the last rule, where nothing is.
     engine.add_packed(Lazily::detections().from(0).len());
     let operations = Operations::default();
-    let mut reading = engine.read(b"{}", &operations, Memory::default()).unwrap();
+    let mut reading = engine.read(b"{}", &operations, &mut Memory::default()).unwrap();
     assert!(engine.judge(0, &mut reading).matches);
 }
