@@ -6,12 +6,13 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use memchr::memchr_iter;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::{
     delivered_log::{Damage, Encoding, LogReader, Names, ObjectKind, RecordSink, classify},
     finding::{Confidence, FileProblem, Finding, Fired, Groups, Log, about_file},
     ledger::RecordCounts,
-    record::{Record, document, legible},
+    record::{Record, Wanted, document, excerpt, legible},
     rules::{Candidates, Memory, Override, Question, RuleRef, RuleSet, Standing, Verdict, WhenHidden},
 };
 use governed::Governed;
@@ -91,6 +92,7 @@ pub fn audit_plainly<'a>(rule_set: &RuleSet, log: Log, records: impl IntoIterato
     let plain = Way {
         look_up: |rule_set, _, _| rule_set.in_force(),
         read: RuleSet::read_plainly,
+        parse: |record, _| document(record),
         ask: |question, rule| question.ask_plainly(rule),
     };
     let mut judge = Judge::new(rule_set, plain);
@@ -110,11 +112,17 @@ struct Way {
     /// Reads what they ask for.
     read: for<'a> fn(&'a RuleSet, &'a [u8], &mut Memory) -> Result<Question<'a>, serde_json::Error>,
     ask: fn(&mut Question<'_>, usize) -> Verdict,
+    /// Parses those of its members that findings want.
+    parse: fn(&[u8], Wanted<'_>) -> Result<Value, serde_json::Error>,
 }
 
 impl Way {
-    const FAST: Self =
-        Self { look_up: RuleSet::look_up, read: RuleSet::read_into, ask: |question, rule| question.ask(rule) };
+    const FAST: Self = Self {
+        look_up: RuleSet::look_up,
+        read: RuleSet::read_into,
+        ask: |question, rule| question.ask(rule),
+        parse: excerpt,
+    };
 }
 
 /// Asks the rules about each record.
@@ -242,7 +250,7 @@ impl<'r> Judge<'r> {
             return Ok(false);
         }
         // Only what is found is ever turned into a document.
-        let value = document(bytes)?;
+        let value = (self.way.parse)(bytes, &|member| self.groups.want(member, &fired))?;
         let record = Record::new(&value);
         // What a service tells of itself (`AwsServiceEvent`) has names of its own.
         let unknown = unknown && record.text("eventType").is_none_or(|kind| kind == "AwsApiCall");

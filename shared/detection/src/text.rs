@@ -6,12 +6,23 @@ use std::borrow::Cow;
 /// `most` characters (with `…` where something is missing).
 #[must_use]
 pub fn neutral(text: &str, most: usize) -> String {
+    if text.len() <= most && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.to_owned();
+    }
     let mut neutral: String =
         text.chars().take(most).map(|c| if is_dangerous(c) { char::REPLACEMENT_CHARACTER } else { c }).collect();
     if text.chars().nth(most).is_some() {
         neutral.push('…');
     }
     neutral
+}
+
+/// The first `most` characters of a text.
+#[must_use]
+pub(crate) fn beginning(text: &str, most: usize) -> &str {
+    // Most texts are short, and no character has less than a byte.
+    let end = if text.len() <= most { None } else { text.char_indices().nth(most) };
+    end.and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }
 
 /// As [`neutral`], in printable ASCII alone and never longer than `most`: for subjects and message attributes.

@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
@@ -11,8 +12,9 @@ use serde_json::Value;
 use super::{Confidence, Details, Finding, Log, Matched, Tally, severity_of};
 use crate::{
     documentation, ids,
-    record::{Actor, Outcome, Record, Resource},
+    record::{Actor, Outcome, Record, Resource, is_told},
     rules::{RuleRef, RuleSet, Stage, severity_id},
+    text,
 };
 
 /// Records that a finding carries whole.
@@ -75,7 +77,8 @@ struct Story {
 
 #[derive(Debug)]
 struct Group {
-    matched: Matched,
+    /// Large, and its group is moved about.
+    matched: Box<Matched>,
     /// What became of the calls; where it differs, the success.
     outcome: Outcome,
     account: Option<String>,
@@ -130,32 +133,34 @@ impl<'r> Groups<'r> {
         }
     }
 
+    /// Whether a member of a record's own is asked for when it is added, or for a fingerprint of it.
+    pub(crate) fn want(&self, member: &str, fired: &[Fired]) -> bool {
+        let rules = fired.iter().filter_map(|fired| self.rule_set.rule(fired.rule, fired.overridden));
+        is_told(member) || rules.flat_map(|rule| &rule.group_by).any(|field| field.split('.').next() == Some(member))
+    }
+
     /// Takes a record on which these rules fire; `bytes` are the record as it stood in the log.
     ///
     /// One record gives one finding a family: the rule with the highest severity, and of equal ones the first. A rule that
     /// names no family stands for itself, so that no two rules of a user's supersede each other by accident; a rule that is
     /// only watched supersedes none that is in force.
-    pub(crate) fn add(&mut self, record: &Record<'_>, bytes: &[u8], fired: &[Fired]) {
+    pub(crate) fn add<'f>(&mut self, record: &Record<'_>, bytes: &[u8], fired: &'f [Fired]) {
         let outcome = Outcome::of(record);
-        let mut families: HashMap<Family<'_>, Vec<(u8, &Fired)>> = HashMap::new();
-        for fired in fired {
-            let Some(rule) = self.rule_set.rule(fired.rule, fired.overridden) else { continue };
+        let rule_set = self.rule_set;
+        let ranked = |fired: &'f Fired| {
+            let rule = rule_set.rule(fired.rule, fired.overridden)?;
             // An id may be spelt like a family's name, and is another thing.
             let (own, family) =
                 rule.about.family.as_deref().map_or((true, rule.about.id.as_str()), |family| (false, family));
-            families
-                .entry((rule.about.stage, own, family))
-                .or_default()
-                .push((severity_id(severity_of(rule, outcome)), fired));
-        }
+            Some(((rule.about.stage, own, family), Reverse(severity_id(severity_of(rule, outcome))), fired))
+        };
+        let mut fired: Vec<(Family<'_>, Reverse<u8>, &Fired)> = fired.iter().filter_map(ranked).collect();
+        fired.sort_by_key(|(family, severity, fired)| (*family, *severity, fired.rule));
         let actor = Actor::of(record);
         let writes = self.writes(record);
-        for mut of_family in families.into_values() {
-            of_family.sort_by_key(|(severity, fired)| (std::cmp::Reverse(*severity), fired.rule));
-            let mut of_family = of_family.into_iter().map(|(_, fired)| fired);
-            let Some(first) = of_family.next() else { continue };
-            let lesser: Vec<&Fired> = of_family.collect();
-            for lesser in &lesser {
+        for of_family in fired.chunk_by(|(one, ..), (other, ..)| one == other) {
+            let Some(((.., first), lesser)) = of_family.split_first() else { continue };
+            for (.., lesser) in lesser {
                 let key = self.key(lesser, record, &actor, outcome);
                 let key = if self.superseded.contains(&key) { key } else { coarse(key, self.superseded.len()) };
                 self.superseded.insert(key);
@@ -163,9 +168,10 @@ impl<'r> Groups<'r> {
             let key = self.key(first, record, &actor, outcome);
             let key = self.folded(key);
             let actor = if key.story.actor == SEVERAL { several() } else { actor.clone() };
-            let group = self.groups.entry(key).or_insert_with(|| Group::new(record, actor, writes, &mut self.left));
-            group.add(record, bytes, first, &mut self.left);
-            group.related.extend(lesser.iter().map(|fired| (fired.rule, fired.overridden)));
+            let group =
+                self.groups.entry(key).or_insert_with(|| Group::new(record, outcome, actor, writes, &mut self.left));
+            group.add(record, bytes, outcome, first, &mut self.left);
+            group.related.extend(lesser.iter().map(|(.., fired)| (fired.rule, fired.overridden)));
         }
     }
 
@@ -187,9 +193,14 @@ impl<'r> Groups<'r> {
         if key.outcome == Outcome::Success {
             return key;
         }
+        // Nearly all of these name no target. One that does not is counted when the first one comes that does.
+        if key.targets.is_empty() && !self.vain.contains_key(&key) {
+            return key;
+        }
         // Only targets are folded: whose account it was, and what was refused, is never mixed.
         let without = Key { targets: Vec::new(), ..key.clone() };
-        let tried = self.vain.entry(without.clone()).or_default();
+        let without_any = usize::from(self.groups.contains_key(&without));
+        let tried = self.vain.entry(without.clone()).or_insert(without_any);
         *tried += 1;
         if *tried <= MOST_VAIN_TARGETS {
             return key;
@@ -261,10 +272,10 @@ impl Key {
 
 /// A part of a key, told apart by a hash where it is long.
 fn part(text: &str) -> String {
-    if text.chars().nth(MOST_OF_PART).is_none() {
+    if text::beginning(text, MOST_OF_PART).len() == text.len() {
         return text.to_owned();
     }
-    let start: String = text.chars().take(MOST_OF_PART / 2).collect();
+    let start = text::beginning(text, MOST_OF_PART / 2);
     format!("{start}#{}", ids::hex(&ids::fingerprint([text])))
 }
 
@@ -288,7 +299,7 @@ fn several() -> Actor {
 }
 
 impl Group {
-    fn new(record: &Record<'_>, actor: Actor, writes: bool, left: &mut Left) -> Self {
+    fn new(record: &Record<'_>, outcome: Outcome, actor: Actor, writes: bool, left: &mut Left) -> Self {
         let mut asked = record.asked();
         let size: usize = asked.iter().map(|asked| asked.path.len() + asked.value.len()).sum();
         match left.records.checked_sub(size) {
@@ -319,8 +330,8 @@ impl Group {
             documentation: None,
         };
         Self {
-            matched,
-            outcome: Outcome::of(record),
+            matched: Box::new(matched),
+            outcome,
             account: record.account().map(part),
             region: record.region().map(part),
             fingerprints: BTreeSet::new(),
@@ -329,14 +340,13 @@ impl Group {
         }
     }
 
-    fn add(&mut self, record: &Record<'_>, bytes: &[u8], fired: &Fired, left: &mut Left) {
+    fn add(&mut self, record: &Record<'_>, bytes: &[u8], outcome: Outcome, fired: &Fired, left: &mut Left) {
         let matched = &mut self.matched;
         // The same event twice in one log, as CloudTrail sometimes delivers it, is one event.
         if !self.fingerprints.insert(ids::fingerprint([record.event_id().map_or(bytes, str::as_bytes)])) {
             return;
         }
         matched.count += 1;
-        let outcome = Outcome::of(record);
         if outcome < self.outcome {
             self.outcome = outcome;
             matched.error_code = record.error_code().map(part);
@@ -350,7 +360,7 @@ impl Group {
             let one_more = matched.event_ids.is_empty() || left.event_ids > 0;
             if one_more && matched.event_ids.len() < MOST_EVENT_IDS {
                 left.event_ids = left.event_ids.saturating_sub(1);
-                matched.event_ids.push(id.chars().take(MOST_OF_EVENT_ID).collect());
+                matched.event_ids.push(text::beginning(id, MOST_OF_EVENT_ID).to_owned());
             }
         }
         let fits = matched.records.len() < MOST_RECORDS
@@ -359,9 +369,10 @@ impl Group {
         if fits {
             self.record_bytes += bytes.len();
             left.records -= bytes.len();
-            matched.records.push(String::from_utf8_lossy(bytes).into_owned());
+            let record = std::str::from_utf8(bytes).map(str::to_owned);
+            matched.records.push(record.unwrap_or_else(|_| String::from_utf8_lossy(bytes).into_owned()));
         }
-        let text = |text: &str| text.chars().take(MOST_CHARACTERS).collect::<String>();
+        let text = |text: &str| text::beginning(text, MOST_CHARACTERS).to_owned();
         for resource in record.resources() {
             let resource = Resource { uid: text(&resource.uid), kind: text(&resource.kind) };
             let size = resource.uid.len() + resource.kind.len();
@@ -407,7 +418,7 @@ impl Group {
             log: log.clone(),
             account: self.account,
             region: self.region,
-            details: Details::Records(Box::new(self.matched)),
+            details: Details::Records(self.matched),
         })
     }
 }

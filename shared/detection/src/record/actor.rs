@@ -59,34 +59,35 @@ impl Actor {
     /// Reads it from `userIdentity`.
     #[must_use]
     pub fn of(record: &Record<'_>) -> Self {
-        let text = |path: &str| record.text(path).map(str::to_owned);
-        let arn = text("userIdentity.arn");
-        let principal_id = text("userIdentity.principalId");
-        let invoked_by = text("userIdentity.invokedBy");
-        let subject = text("additionalEventData.jwt.claims.sub");
-        let uid = arn.clone().or(principal_id.clone()).or(invoked_by.clone()).or(subject.clone());
+        let identity = record.below("userIdentity");
+        let context = identity.below("sessionContext");
+        let (issuer, attributes) = (context.below("sessionIssuer"), context.below("attributes"));
+        let text = |of: Record<'_>, member: &str| of.text(member).map(str::to_owned);
+        let arn = text(identity, "arn");
+        let principal_id = text(identity, "principalId");
+        let invoked_by = text(identity, "invokedBy");
+        let subject = text(*record, "additionalEventData.jwt.claims.sub");
+        let uid = [&arn, &principal_id, &invoked_by, &subject].into_iter().flatten().next().cloned();
         let session = arn
             .as_deref()
             .filter(|arn| arn.contains(":assumed-role/"))
             .and_then(|arn| arn.rsplit_once('/'))
             .map(|(_, session)| session.to_owned());
         Self {
-            kind: text("userIdentity.type").unwrap_or_else(|| "Unknown".to_owned()),
+            kind: text(identity, "type").unwrap_or_else(|| "Unknown".to_owned()),
             uid: uid.unwrap_or_else(|| UNKNOWN.to_owned()),
-            name: text("userIdentity.userName")
-                .or_else(|| text("userIdentity.sessionContext.sessionIssuer.userName"))
+            name: text(identity, "userName")
+                .or_else(|| text(issuer, "userName"))
                 .or_else(|| invoked_by.clone().filter(|_| arn.is_none()))
                 .or(subject),
             session,
-            issuer: text("userIdentity.sessionContext.sessionIssuer.arn"),
-            session_created_ms: record
-                .text("userIdentity.sessionContext.attributes.creationDate")
-                .and_then(event_time_ms),
+            issuer: text(issuer, "arn"),
+            session_created_ms: attributes.text("creationDate").and_then(event_time_ms),
             principal_id,
-            account: text("userIdentity.accountId"),
-            credential: text("userIdentity.accessKeyId").or_else(|| text("userIdentity.credentialId")),
+            account: text(identity, "accountId"),
+            credential: text(identity, "accessKeyId").or_else(|| text(identity, "credentialId")),
             invoked_by,
-            mfa: record.at("userIdentity.sessionContext.attributes.mfaAuthenticated").and_then(boolean),
+            mfa: attributes.at("mfaAuthenticated").and_then(boolean),
             from_console: record.at("sessionCredentialFromConsole").and_then(boolean).unwrap_or(false),
             api_key: ["additionalEventData.callWithBearerToken", "requestParameters.callWithBearerToken"]
                 .iter()

@@ -13,7 +13,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 pub use actor::Actor;
 pub(crate) use derived::{DERIVED, Derived, Held, Own, model_name};
 pub use mend::mended;
-pub(crate) use mend::{document, legible};
+pub(crate) use mend::{Wanted, document, excerpt, legible};
 pub use outcome::Outcome;
 pub use request::Asked;
 pub use target::Resource;
@@ -41,6 +41,11 @@ impl<'a> Record<'a> {
     #[must_use]
     pub fn at(&self, path: &str) -> Option<&'a Value> {
         path.split('.').try_fold(self.value, |value, member| value.get(member))
+    }
+
+    /// A member of the record's own, of which other paths begin.
+    fn below(&self, member: &str) -> Self {
+        Self { value: self.value.get(member).unwrap_or(&Value::Null) }
     }
 
     /// The text at a path; an empty one counts as missing.
@@ -112,6 +117,33 @@ impl<'a> Record<'a> {
             .find_map(|member| self.at("requestParameters")?.get(*member)?.as_str())
             .filter(|model| !is_hidden_literal(model))
     }
+}
+
+/// Whether a finding tells of this member of a record's own, or is made by it. A rule may group by any other.
+pub(crate) fn is_told(member: &str) -> bool {
+    matches!(
+        member,
+        "additionalEventData"
+            | "awsRegion"
+            | "errorCode"
+            | "errorMessage"
+            | "eventCategory"
+            | "eventID"
+            | "eventName"
+            | "eventSource"
+            | "eventTime"
+            | "eventType"
+            | "managementEvent"
+            | "readOnly"
+            | "recipientAccountId"
+            | "requestParameters"
+            | "resources"
+            | "responseElements"
+            | "sessionCredentialFromConsole"
+            | "sourceIPAddress"
+            | "userAgent"
+            | "userIdentity"
+    )
 }
 
 /// The exact texts that services write in place of a value.

@@ -83,7 +83,7 @@ impl About {
 }
 
 /// Whether a rule is in force.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Stage {
     /// Its findings are published.
     #[default]
@@ -355,9 +355,11 @@ impl<'r> Question<'r> {
 
     /// The exceptions from a rule that match the record, by position, each with where the record lies in its time.
     pub(crate) fn exceptions_matching(&mut self, rule: RuleRef) -> Vec<(usize, Standing)> {
-        let day = self.day();
         let mut matching = Vec::new();
-        for position in self.rule_set.exceptions.of(rule) {
+        let mut exceptions = self.rule_set.exceptions.of(rule).peekable();
+        // Nearly always there are none, and no day need be read.
+        let day = exceptions.peek().and_then(|_| self.day());
+        for position in exceptions {
             let Some(exception) = self.rule_set.exceptions().get(position) else { continue };
             let standing = exception.term.standing(day);
             if standing != Standing::No && self.is_matched_by(position) {
