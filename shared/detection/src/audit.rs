@@ -1,20 +1,22 @@
 //! One delivered log, from its bytes to its findings: the product in one line. Every record is counted once.
 
+mod calls;
 mod governed;
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use memchr::memchr_iter;
 use serde::Deserialize;
 use serde_json::Value;
+use wide::u8x16;
 
 use crate::{
     delivered_log::{Damage, Encoding, LogReader, Names, ObjectKind, RecordSink, classify},
     finding::{Confidence, FileProblem, Finding, Fired, Groups, Log, about_file},
     ledger::RecordCounts,
     record::{Record, Wanted, document, excerpt, legible},
-    rules::{Candidates, Memory, Override, Question, RuleRef, RuleSet, Standing, Verdict, WhenHidden},
+    rules::{Candidates, Memory, Override, Question, RuleRef, RuleSet, Seen, Standing, Verdict, WhenHidden},
 };
+use calls::{Call, Calls};
 use governed::Governed;
 
 /// Positions of unreadable records that a finding names.
@@ -118,7 +120,7 @@ struct Way {
 
 impl Way {
     const FAST: Self = Self {
-        look_up: RuleSet::look_up,
+        look_up: |rule_set, source, name| Candidates::LookedUp(rule_set.look_up(source, name)),
         read: RuleSet::read_into,
         ask: |question, rule| question.ask(rule),
         parse: excerpt,
@@ -130,6 +132,8 @@ struct Judge<'r> {
     rule_set: &'r RuleSet,
     way: Way,
     memory: Memory,
+    calls: Calls<'r>,
+    seen: Seen<'r>,
     groups: Groups<'r>,
     governed: Governed<'r>,
     counts: RecordCounts,
@@ -157,6 +161,8 @@ impl<'r> Judge<'r> {
             rule_set,
             way,
             memory: Memory::default(),
+            calls: Calls::default(),
+            seen: Seen::default(),
             groups: Groups::new(rule_set),
             governed: Governed::new(rule_set),
             counts: RecordCounts::default(),
@@ -209,12 +215,9 @@ impl<'r> Judge<'r> {
         }
     }
 
-    fn judge(&mut self, bytes: &[u8], names: Option<Names<'_>>) -> Result<bool, serde_json::Error> {
-        let judged = match names {
-            Some(names) => {
-                let (source, name) = names.texts();
-                self.judge_named(bytes, source, name)
-            }
+    fn judge(&mut self, bytes: &[u8], call: Option<Call<'r>>) -> Result<bool, serde_json::Error> {
+        let judged = match call {
+            Some(Call { found, unknown }) => self.judge_call(bytes, Candidates::LookedUp(found), unknown),
             None => self.judge_text(bytes),
         };
         judged.or_else(|error| {
@@ -234,12 +237,18 @@ impl<'r> Judge<'r> {
             return Err(serde::de::Error::custom("a record is an object"));
         }
         let names: ParsedNames<'_> = serde_json::from_slice(bytes)?;
-        self.judge_named(bytes, &names.event_source, &names.event_name)
+        let (source, name) = (names.event_source, names.event_name);
+        let unknown = self.rule_set.operations().is_unknown(&source, &name);
+        self.judge_call(bytes, (self.way.look_up)(self.rule_set, &source, &name), unknown)
     }
 
-    fn judge_named(&mut self, bytes: &[u8], source: &str, name: &str) -> Result<bool, serde_json::Error> {
-        let unknown = self.rule_set.operations().is_unknown(source, name);
-        let candidates = (self.way.look_up)(self.rule_set, source, name);
+    /// `unknown`: it is a call of Bedrock's that nobody knows.
+    fn judge_call(
+        &mut self,
+        bytes: &[u8],
+        candidates: Candidates<'r>,
+        unknown: bool,
+    ) -> Result<bool, serde_json::Error> {
         if candidates.is_empty() && !unknown {
             return Ok(false);
         }
@@ -265,9 +274,9 @@ impl<'r> Judge<'r> {
     }
 
     /// Asks the candidates, and gives those that fire. Those that could not decide are counted.
-    fn asked(&mut self, question: &mut Question<'_>, candidates: Candidates<'_>) -> Vec<Fired> {
+    fn asked(&mut self, question: &mut Question<'_>, candidates: Candidates<'r>) -> Vec<Fired> {
         let mut fired = Vec::new();
-        for position in question.open(candidates) {
+        for position in question.open(candidates, &mut self.seen) {
             let rule = RuleRef::At(position);
             // A rule at rest is not asked; once its rest has expired, it is again.
             let change = change_in_force(question, rule);
@@ -300,6 +309,21 @@ impl<'r> Judge<'r> {
     }
 }
 
+fn commas(bytes: &[u8]) -> u64 {
+    let (parts, rest) = bytes.as_chunks::<16>();
+    let mut commas = rest.iter().filter(|byte| **byte == b',').count() as u64;
+    // Sixteen are counted at once, each in a byte of its own: as many as fit into one.
+    for parts in parts.chunks(255) {
+        let mut counts = u8x16::ZERO;
+        for part in parts {
+            // What is equal is -1.
+            counts -= u8x16::new(*part).simd_eq(u8x16::splat(b','));
+        }
+        commas += counts.to_array().iter().map(|count| u64::from(*count)).sum::<u64>();
+    }
+    commas
+}
+
 /// The override of a rule that is in force when the record was written.
 fn change_in_force<'r>(question: &Question<'r>, rule: RuleRef) -> Option<&'r Override> {
     question.override_of(rule).filter(|(_, standing)| *standing == Standing::InForce).map(|(change, _)| change)
@@ -322,15 +346,16 @@ impl RecordSink for Judge<'_> {
     /// own members and without escapes; all else is left to [`Judge::judge`].
     fn record(&mut self, bytes: &[u8], names: Option<Names<'_>>) {
         self.counts.total += 1;
-        if names.is_some_and(|names| self.rule_set.dismisses(names, bytes)) {
+        let known = names.and_then(|names| self.calls.get(names));
+        if known.is_none() && names.is_some_and(|names| self.rule_set.dismisses(names, bytes)) {
             self.counts.unmatched += 1;
             return;
         }
         self.judged += 1;
         // Commas in texts are counted, too: it is an estimate.
-        let values = memchr_iter(b',', bytes).count() as u64;
-        self.values += values.saturating_sub(USUAL_VALUES);
-        match self.judge(bytes, names) {
+        self.values += commas(bytes).saturating_sub(USUAL_VALUES);
+        let call = known.or_else(|| names.map(|names| self.calls.look_up(self.rule_set, names)));
+        match self.judge(bytes, call) {
             Ok(true) => self.counts.matched += 1,
             Ok(false) => self.counts.unmatched += 1,
             // Place and kind only: the parser's message may quote the record.
@@ -353,5 +378,24 @@ impl RecordSink for Judge<'_> {
 
     fn gives_up(&self) -> bool {
         self.judged > MOST_JUDGED || self.values > MOST_VALUES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commas_are_counted_wherever_they_stand() {
+        for length in [0, 1, 15, 16, 17, 300, 16 * 255 - 1, 16 * 255, 16 * 255 + 17, 20_000] {
+            for every in [1, 2, 3, 50] {
+                let text: Vec<u8> = (0..length).map(|at| if at % every == 0 { b',' } else { 0xd3 }).collect();
+                assert_eq!(
+                    commas(&text),
+                    text.iter().filter(|byte| **byte == b',').count() as u64,
+                    "{length}, {every}"
+                );
+            }
+        }
     }
 }

@@ -9,7 +9,6 @@ use std::{
 
 use memchr::memchr;
 use rustc_hash::FxHashMap;
-use smallvec::SmallVec;
 
 use super::{
     engine::Sieve,
@@ -38,8 +37,19 @@ pub struct Reach {
     pub every_record: usize,
 }
 
-/// The lists of rules that a source and a name lead to. No rule is in two of them.
-pub(super) type Found<'i> = SmallVec<[&'i Sieve; 5]>;
+/// The lists of rules that a source and a name lead to, none of them empty. No rule is in two of them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Found<'i>([Option<&'i Sieve>; 5]);
+
+impl<'i> Found<'i> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lists().next().is_none()
+    }
+
+    pub(super) fn lists(&self) -> impl Iterator<Item = &'i Sieve> {
+        self.0.into_iter().flatten()
+    }
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Index {
@@ -160,22 +170,28 @@ impl Index {
         if !self.always.is_empty() {
             return true;
         }
-        (self.known.may_hold(names) && self.knows(names))
+        (self.known.may_hold(names) && self.knows(names, |of_source| of_source.any_name_could_match(names)))
             || may_hold(self.of_identity.search.as_ref(), names.identity, names)
             || may_hold(self.of_record.search.as_ref(), record, names)
     }
 
-    /// Whether rules could match by the names.
-    fn knows(&self, names: Names<'_>) -> bool {
+    /// The same, whatever else is in the record.
+    pub(super) fn could_match_always(&self, names: Names<'_>) -> bool {
+        let any = |of_source: &OfSource| of_source.search.is_none() && !of_source.any_name.is_empty();
+        !self.always.is_empty() || self.knows(names, any)
+    }
+
+    /// Whether rules could match by the names. `any_name`: whether those could that name the source alone.
+    fn knows(&self, names: Names<'_>, any_name: impl Fn(&OfSource) -> bool) -> bool {
         let (mut source, mut name) = ([0; LONGEST_NAME], [0; LONGEST_NAME]);
         let Some(source) = folded(names.event_source, &mut source) else { return true };
         let Some(name) = folded(names.event_name, &mut name) else { return true };
         let of_source = self.by_source.get(source);
-        of_source.is_some_and(|of_source| of_source.by_name.contains_key(name) || of_source.any_name_could_match(names))
+        of_source.is_some_and(|of_source| of_source.by_name.contains_key(name) || any_name(of_source))
             || self.by_name.contains_key(name)
     }
 
-    /// The lists of all rules that could match a record with these names; none that is empty.
+    /// The lists of all rules that could match a record with these names.
     pub(super) fn find(&self, event_source: &str, event_name: &str) -> Found<'_> {
         let (mut source, mut name) = ([0; LONGEST_NAME], [0; LONGEST_NAME]);
         let (source, name) = (any_folded(event_source, &mut source), any_folded(event_name, &mut name));
@@ -187,12 +203,12 @@ impl Index {
             of_source.and_then(|of_source| of_source.by_name.get(name.as_ref())),
             self.by_name.get(name.as_ref()),
         ];
-        lists.into_iter().flatten().filter(|sieve| !sieve.is_empty()).collect()
+        Found(lists.map(|list| list.filter(|sieve| !sieve.is_empty())))
     }
 
     pub(super) fn candidates(&self, event_source: &str, event_name: &str) -> Vec<usize> {
         let found = self.find(event_source, event_name);
-        let mut positions: Vec<usize> = found.iter().flat_map(|sieve| &sieve.rules).copied().collect();
+        let mut positions: Vec<usize> = found.lists().flat_map(|sieve| &sieve.rules).copied().collect();
         positions.sort_unstable();
         positions
     }

@@ -44,10 +44,11 @@ use time::Date;
 pub use unknown::UNKNOWN_OPERATION;
 
 use crate::{delivered_log::Names, operations::Operations, record::event_time_ms};
-pub(crate) use engine::Memory;
 use engine::{Engine, Positions, Reading};
+pub(crate) use engine::{Memory, Seen};
 use exceptions::Exceptions;
-use index::{Found, Index};
+pub(crate) use index::Found;
+use index::Index;
 pub(crate) use lazy::LazyWords;
 
 /// What is said of a rule in a finding: everything but how it matches.
@@ -256,8 +257,13 @@ impl RuleSet {
     }
 
     /// The same, in the lists in which they stand.
-    pub(crate) fn look_up(&self, event_source: &str, event_name: &str) -> Candidates<'_> {
-        Candidates::LookedUp(self.index.find(event_source, event_name))
+    pub(crate) fn look_up(&self, event_source: &str, event_name: &str) -> Found<'_> {
+        self.index.find(event_source, event_name)
+    }
+
+    /// Whether no record with these names can be dismissed because of what else is in it.
+    pub(crate) fn could_match_always(&self, names: Names<'_>) -> bool {
+        self.index.could_match_always(names)
     }
 
     /// Every rule in force.
@@ -321,7 +327,7 @@ pub(crate) enum Candidates<'r> {
 impl Candidates<'_> {
     pub(crate) fn is_empty(&self) -> bool {
         match self {
-            Self::LookedUp(lists) => lists.is_empty(),
+            Self::LookedUp(found) => found.is_empty(),
             #[cfg(feature = "plain")]
             Self::All(positions) => positions.is_empty(),
         }
@@ -410,12 +416,12 @@ impl<'r> Question<'r> {
 
 impl Question<'_> {
     /// The positions of the candidates that have to be asked: all others surely neither match nor are undecided.
-    pub(crate) fn open(&mut self, candidates: Candidates<'_>) -> Positions {
+    pub(crate) fn open<'c>(&mut self, candidates: Candidates<'c>, seen: &mut Seen<'c>) -> Positions {
         match candidates {
-            Candidates::LookedUp(lists) => {
+            Candidates::LookedUp(found) => {
                 let mut open = Positions::new();
-                for list in lists {
-                    list.sift(&self.rule_set.engine, &mut self.reading, &mut open);
+                for list in found.lists() {
+                    list.sift(&self.rule_set.engine, &mut self.reading, seen, &mut open);
                 }
                 open.sort_unstable();
                 open

@@ -37,6 +37,7 @@ use rsigma_parser::Detections;
 use serde_json::Value;
 
 pub(super) use self::reading::Reading;
+pub(crate) use self::sieve::Seen;
 pub(super) use self::sieve::{Positions, Sieve};
 pub(crate) use self::values::Memory;
 use self::{

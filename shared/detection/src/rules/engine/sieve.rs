@@ -4,9 +4,11 @@
 //!
 //! - [`group`]: what rules need in one field
 //! - [`places`]: rules of a list, as bits
+//! - [`seen`]: what was found in the same values before
 
 mod group;
 mod places;
+mod seen;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +30,7 @@ use super::{
 };
 use group::{Group, Met};
 use places::Places;
+pub(crate) use seen::Seen;
 
 /// Rules that are looked at together; more of them are so many lists. As many places are left for needs in several fields.
 const MOST_TOGETHER: usize = Places::MOST / 2;
@@ -102,12 +105,18 @@ impl Sieve {
     }
 
     /// Adds the rules that the record may concern: all others surely neither match nor are undecided.
-    pub(in crate::rules) fn sift(&self, engine: &Engine, reading: &mut Reading<'_>, found: &mut Positions) {
+    pub(in crate::rules) fn sift<'r>(
+        &'r self,
+        engine: &Engine,
+        reading: &mut Reading<'_>,
+        seen: &mut Seen<'r>,
+        found: &mut Positions,
+    ) {
         let shared = self
             .shared
             .get_or_init(|| self.rules.chunks(MOST_TOGETHER).map(|together| Shared::of(together, engine)).collect());
         for (together, shared) in self.rules.chunks(MOST_TOGETHER).zip(shared) {
-            let open = shared.open(engine, reading);
+            let open = shared.open(engine, reading, seen);
             found.extend(open.iter().filter_map(|place| together.get(place)).copied());
         }
     }
@@ -139,16 +148,17 @@ impl Shared {
             }
             asked.add(&rule.tree, place, |slot| wanted(slot) && source(slot).is_none());
         }
+        let places = Places::first(rules.len());
         let mut groups: Vec<Group> =
-            needs.into_iter().map(|(slot, needs)| Group::of(slot, source(slot), needs)).collect();
+            needs.into_iter().map(|(slot, needs)| Group::of(slot, source(slot), needs, &places)).collect();
         // First what costs least.
         groups.sort_by_key(|group| (group.derived.is_some(), !group.as_written));
         asked.questions.retain(|question| question.yes.count() + question.no.count() > 1);
-        Self { rules: Places::first(rules.len()), groups, clauses, questions: asked.questions }
+        Self { rules: places, groups, clauses, questions: asked.questions }
     }
 
     /// The rules of which none of this says that their answer is surely no.
-    fn open(&self, engine: &Engine, reading: &mut Reading<'_>) -> Places {
+    fn open<'r>(&'r self, engine: &Engine, reading: &mut Reading<'_>, seen: &mut Seen<'r>) -> Places {
         let mut open = Places::first(self.rules.count() as usize + self.clauses.len());
         let mut met = Places::default();
         for group in &self.groups {
@@ -158,12 +168,10 @@ impl Shared {
             if let Some(source) = group.derived.and_then(|place| engine.fields.derived().get(place)) {
                 reading.derive(source, &engine.own);
             }
-            match reading.values.field(group.slot).map_or(Met::Perhaps, |field| group.met(field)) {
+            match reading.values.field(group.slot).map_or(Met::Perhaps, |field| group.met(field, seen)) {
                 Met::By(places) => {
                     met.add(&places);
-                    let mut unmet = group.members.and(&self.rules);
-                    unmet.remove(&places);
-                    open.remove(&unmet);
+                    open.remove(&group.unmet(&places));
                 }
                 Met::Perhaps => met.add(&group.members),
             }

@@ -12,6 +12,7 @@ use super::{
         values::{Field, Scalar},
     },
     places::Places,
+    seen::Seen,
 };
 
 /// Parts of texts that are looked for one by one; more of them are looked for at once.
@@ -27,6 +28,8 @@ pub(super) struct Group {
     pub(super) derived: Option<usize>,
     /// All that need something here.
     pub(super) members: Places,
+    /// Those among them that are rules, and not one of several needs of a rule.
+    rules: Places,
     /// Those among them that need no more than that the member is there.
     present: Places,
     /// Whole texts, shortest first.
@@ -52,7 +55,8 @@ pub(super) enum Met {
 }
 
 impl Group {
-    pub(super) fn of(slot: Slot, derived: Option<usize>, needs: Vec<(usize, Need<'_>)>) -> Self {
+    /// `rules`: the places that are rules.
+    pub(super) fn of(slot: Slot, derived: Option<usize>, needs: Vec<(usize, Need<'_>)>, rules: &Places) -> Self {
         let (mut members, mut present, mut texts) = (Places::default(), Places::default(), Vec::new());
         for (place, need) in needs {
             members.put(place);
@@ -75,11 +79,19 @@ impl Group {
         let as_written = wholes.len() <= MOST_ONE_BY_ONE
             && parts.len() <= MOST_ONE_BY_ONE
             && parts.iter().all(|(_, at, _)| *at != Place::Inside);
-        Self { slot, derived, members, present, wholes, parts: Parts::of(parts), as_written }
+        let rules = members.and(rules);
+        Self { slot, derived, members, rules, present, wholes, parts: Parts::of(parts), as_written }
+    }
+
+    /// The rules whose needs here are none of these.
+    pub(super) fn unmet(&self, met: &Places) -> Places {
+        let mut unmet = self.rules;
+        unmet.remove(met);
+        unmet
     }
 
     /// Whose needs are met by what stands in the field.
-    pub(super) fn met(&self, field: &Field<'_>) -> Met {
+    pub(super) fn met<'r>(&'r self, field: &Field<'_>, seen: &mut Seen<'r>) -> Met {
         // What is hidden may be anything.
         if field.hidden {
             return Met::Perhaps;
@@ -88,21 +100,25 @@ impl Group {
             return Met::By(Places::default());
         }
         let mut met = self.present;
-        if met == self.members || self.look(field, &mut met) { Met::By(met) } else { Met::Perhaps }
+        if met == self.members {
+            return Met::By(met);
+        }
+        let found = match field.scalars.as_slice() {
+            [Scalar::Text(text)] if self.as_written && text.is_ascii() => {
+                self.look_as_written(text, &mut met);
+                Some(met)
+            }
+            [Scalar::Text(text)] if !self.as_written => seen.get(self, text, || self.look(field)),
+            _ => self.look(field),
+        };
+        found.map_or(Met::Perhaps, Met::By)
     }
 
-    /// Adds those whose texts are there. Says no where it gives up looking for them.
-    fn look(&self, field: &Field<'_>, met: &mut Places) -> bool {
-        let is_ascii = |scalar: &Scalar<'_>| matches!(scalar, Scalar::Text(text) if text.is_ascii());
-        if self.as_written && field.scalars.iter().all(is_ascii) {
-            for scalar in &field.scalars {
-                if let Scalar::Text(text) = scalar {
-                    self.look_as_written(text, met);
-                }
-            }
-            return true;
-        }
-        field.values().all(|(_, folded)| folded.is_none_or(|folded| self.look_folded(folded, met)))
+    /// Whose texts are there. Says none where it gives up looking for them.
+    fn look(&self, field: &Field<'_>) -> Option<Places> {
+        let mut met = self.present;
+        let mut values = field.values();
+        values.all(|(_, folded)| folded.is_none_or(|folded| self.look_folded(folded, &mut met))).then_some(met)
     }
 
     fn look_as_written(&self, value: &str, met: &mut Places) {

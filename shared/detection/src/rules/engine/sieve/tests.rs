@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::rules::{Origin, RuleFile, RuleSet};
+use super::Seen;
+use crate::rules::{Candidates, Origin, RuleFile, RuleSet};
 
 const CALL: &str = "call: {eventSource: bedrock.amazonaws.com, eventName: InvokeModel}";
 
@@ -24,7 +25,8 @@ fn asked(detections: &[String], members: &Value) -> Vec<usize> {
     }
     let record = record.to_string();
     let mut question = loaded.rule_set.read(record.as_bytes()).unwrap();
-    question.open(loaded.rule_set.look_up("bedrock.amazonaws.com", "InvokeModel")).to_vec()
+    let candidates = loaded.rule_set.look_up("bedrock.amazonaws.com", "InvokeModel");
+    question.open(Candidates::LookedUp(candidates), &mut Seen::default()).to_vec()
 }
 
 fn is_asked(detection: &str, members: &Value) -> bool {
@@ -150,5 +152,31 @@ fn a_line_that_several_rules_ask_is_asked_once_and_for_all_of_them() {
         ("bedrock.amazonaws.com", &[]),
     ] {
         assert_eq!(asked(&rules, &json!({"sourceIPAddress": address})), wanted, "{address}");
+    }
+}
+
+#[test]
+fn what_was_found_in_one_value_is_not_taken_for_what_is_in_another() {
+    let rule = |number: usize, call: &str, text: &str| RuleFile {
+        path: format!("{number}.yml"),
+        origin: Origin::Outside,
+        text: format!(
+            "title: Rule {number}\nid: 5cf5d7ea-ef4c-4a6e-8d4b-0c1a7f0d{number:04}\nlevel: low\nlogsource:\n  product: aws\n  service: cloudtrail\n\
+             detection:\n  s: {{{call}, userAgent|contains: {text}}}\n  condition: s\n"
+        ),
+    };
+    // They stand in different lists, and ask about the same field.
+    let (source, name) = ("eventSource: bedrock.amazonaws.com", "eventName: InvokeModel");
+    let loaded = RuleSet::load_only([rule(0, &format!("{source}, {name}"), "curl"), rule(1, source, "wget")]);
+    assert_eq!(loaded.refused, []);
+    let candidates = loaded.rule_set.look_up("bedrock.amazonaws.com", "InvokeModel");
+    let mut seen = Seen::default();
+    for number in (0..1_000).chain(0..1_000) {
+        for (tool, wanted) in [("cUrl", &[0][..]), ("Wget", &[1]), ("aws-cli", &[])] {
+            let record = json!({"userAgent": format!("{tool}/{number}")}).to_string();
+            let mut question = loaded.rule_set.read(record.as_bytes()).unwrap();
+            let open = question.open(Candidates::LookedUp(candidates), &mut seen);
+            assert_eq!(open.as_slice(), wanted, "{record}");
+        }
     }
 }
