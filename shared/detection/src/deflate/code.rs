@@ -144,14 +144,24 @@ impl<const SIZE: usize> Code<SIZE> {
         Ok(())
     }
 
-    /// Makes one entry of two literals where both codes fit into one.
-    #[expect(clippy::indexing_slicing, reason = "places are below the size, and shifted right they still are")]
+    /// Makes one entry of two literals where their codes fit into the table together.
+    #[expect(clippy::indexing_slicing, reason = "places are below the size, and as far apart as the codes are long")]
     pub(super) fn pair_literals(&mut self) {
-        // From the end on: what is looked at is not changed yet. (The first one's next is itself.)
-        for place in (0..SIZE).rev() {
-            let entry = self.table[place];
-            let next = self.table[place >> (entry.used() & 15)];
-            self.table[place] = entry.and_then(next, Self::WIDTH);
+        let single = self.table;
+        let (mut place, mut shortest) = (0, Self::WIDTH);
+        for length in 1..Self::WIDTH {
+            let [from, to] = [length, length + 1].map(|length| self.by_length[length as usize].at);
+            for symbol in &self.sorted[from..to] {
+                if symbol.is_literal() {
+                    shortest = shortest.min(length);
+                    let (first, longest) = (symbol.with_code(length), Self::WIDTH - length);
+                    if longest >= shortest {
+                        let places = self.table[place..].iter_mut().step_by(1 << length);
+                        places.zip(&single).for_each(|(entry, next)| *entry = first.and_then(*next, longest));
+                    }
+                }
+                place = following(place, 1 << length);
+            }
         }
     }
 }

@@ -106,12 +106,12 @@ impl Entry {
         if self.is_literal() { Self(self.0 + length) } else { Self(self.0 + (length << 8 | length)) }
     }
 
-    /// Both, if they are literals and together no longer than that.
+    /// This literal, and the next one as well, if it is one and no longer than that.
     #[inline]
-    pub(super) const fn and_then(self, next: Self, width: u32) -> Self {
-        let fit = self.is_literal() & next.is_literal() & (self.used() + next.used() <= width);
+    pub(super) const fn and_then(self, next: Self, longest: u32) -> Self {
+        let fits = (next.0 & (LITERAL | 0xff)) ^ LITERAL <= longest;
         let more = next.used() + ONE_LITERAL + ((next.symbol() as u32) << 24);
-        Self(self.0 + if fit { more } else { 0 })
+        Self(self.0 + if fits { more } else { 0 })
     }
 }
 

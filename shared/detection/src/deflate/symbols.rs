@@ -7,10 +7,12 @@ use super::{
     window::{self, ROOM, Window},
 };
 
-/// So much input must be ahead of a turn: twice the bits are refilled, with seven bytes at most.
-const AHEAD: usize = 2 * WORD;
-/// So many entries with literals fit into a turn beside a length: 33 bits and 20, of 56.
-const LITERALS_OF_A_TURN: usize = 3;
+/// So many entries with literals are taken before bits are refilled: 44 bits. One less leaves enough for a length: 33 and 20, of 56.
+const LITERALS: usize = 4;
+/// So often in a turn, if there is nothing but literals.
+const REFILLS: usize = 2;
+/// So much input must be ahead of a turn, which refills twice more where the literals are followed by a match.
+const AHEAD: usize = (REFILLS + 2) * WORD;
 /// A block of less packed bytes is not worth that its literals are paired: a file could be made of nothing else.
 const SHORT_BLOCK: usize = 512;
 
@@ -89,26 +91,26 @@ impl Deflate {
             let Some(room) = bytes.get_mut(at..).and_then(|bytes| bytes.first_chunk_mut::<ROOM>()) else {
                 break Ok(false);
             };
+            let (mut taken, mut made) = (0, 0);
             // 56 bits or more.
-            let mut made = 0;
-            for _ in 0..LITERALS_OF_A_TURN {
-                if !entry.is_literal() {
-                    break;
+            'literals: for _ in 0..REFILLS {
+                for _ in 0..LITERALS {
+                    if !entry.is_literal() {
+                        break 'literals;
+                    }
+                    bits.use_up(entry);
+                    put(room, made, entry.literals());
+                    made += entry.literal_count();
+                    entry = codes.literals.short(bits.word());
                 }
-                bits.use_up(entry);
-                put(room, made, entry.literals());
-                made += entry.literal_count();
+                taken += bits.refill_from(word(ahead, taken));
                 entry = codes.literals.short(bits.word());
-            }
-            if entry.is_literal() {
-                bits.use_up(entry);
-                put(room, made, entry.literals());
-                at += made + entry.literal_count();
-                rest = behind(rest, bits.refill_from(word(ahead, 0)));
-                entry = codes.literals.short(bits.word());
-                continue;
             }
             at += made;
+            if entry.is_literal() {
+                rest = behind(rest, taken);
+                continue;
+            }
             if entry.is_exceptional() {
                 if entry.is_long() {
                     entry = codes.literals.long(bits.word());
@@ -117,12 +119,14 @@ impl Deflate {
                     bits.use_up(entry);
                     put(room, made, entry.literals());
                     at += 1;
-                    rest = behind(rest, bits.refill_from(word(ahead, 0)));
+                    taken += bits.refill_from(word(ahead, taken));
+                    rest = behind(rest, taken);
                     entry = codes.literals.short(bits.word());
                     continue;
                 }
                 if entry.is_end() {
                     bits.use_up(entry);
+                    rest = behind(rest, taken);
                     break Ok(true);
                 }
                 if entry.is_exceptional() {
@@ -131,9 +135,8 @@ impl Deflate {
             }
             let length = entry.number(bits.word());
             bits.use_up(entry);
-            let mut taken = 0;
             if !bits.hold_a_distance() {
-                taken = bits.refill_from(word(ahead, 0));
+                taken += bits.refill_from(word(ahead, taken));
             }
             entry = codes.distances.short(bits.word());
             if entry.is_exceptional() {
@@ -165,10 +168,10 @@ fn behind(rest: &[u8], taken: usize) -> &[u8] {
     rest.get(taken..).unwrap_or_default()
 }
 
-/// The eight bytes from one of the first eight on.
+/// The eight bytes from there on.
 #[inline]
 fn word(ahead: &[u8; AHEAD], at: usize) -> [u8; WORD] {
-    ahead.get(at % WORD..).and_then(|ahead| ahead.first_chunk().copied()).unwrap_or_default()
+    ahead.get(at..).and_then(|ahead| ahead.first_chunk().copied()).unwrap_or_default()
 }
 
 /// Two bytes, of which the second may be overwritten by what follows.

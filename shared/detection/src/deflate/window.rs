@@ -94,22 +94,32 @@ impl Window {
 /// the beginning. Writes up to a chunk more, for which there must be room.
 #[inline]
 pub(super) fn repeat(bytes: &mut [u8], at: usize, distance: usize, length: usize) -> Option<usize> {
-    let end = at + length;
-    let (mut from, mut to) = (at.checked_sub(distance)?, at);
-    if distance >= CHUNK {
-        let (text, room) = bytes.split_at_mut_checked(at)?;
-        *room.first_chunk_mut::<CHUNK>()? = *text.get(from..)?.first_chunk()?;
-        from += CHUNK;
-        to += CHUNK;
-    } else {
-        // What repeats itself every three bytes does so every six as well, and so on until a chunk can be copied.
-        let mut period = distance;
-        while period < CHUNK {
-            copy_chunk(bytes, from, to)?;
-            to += period;
-            period *= 2;
-        }
+    let from = at.checked_sub(distance)?;
+    if distance < CHUNK {
+        return repeat_overlapping(bytes, from, at, length);
     }
+    let (text, room) = bytes.split_at_mut_checked(at)?;
+    *room.first_chunk_mut::<CHUNK>()? = *text.get(from..)?.first_chunk()?;
+    if length > CHUNK {
+        return copy_chunks(bytes, from + CHUNK, at + CHUNK, at + length);
+    }
+    Some(at + length)
+}
+
+/// What repeats itself every three bytes does so every six as well, and so on until a chunk can be copied.
+#[cold]
+fn repeat_overlapping(bytes: &mut [u8], from: usize, at: usize, length: usize) -> Option<usize> {
+    let (mut to, mut period) = (at, at - from);
+    while period < CHUNK {
+        copy_chunk(bytes, from, to)?;
+        to += period;
+        period *= 2;
+    }
+    copy_chunks(bytes, from, to, at + length)
+}
+
+#[inline]
+fn copy_chunks(bytes: &mut [u8], mut from: usize, mut to: usize, end: usize) -> Option<usize> {
     while to < end {
         copy_chunk(bytes, from, to)?;
         from += CHUNK;
