@@ -29,6 +29,9 @@ pub static RULES: LazyLock<RuleSet> = LazyLock::new(|| {
     loaded.rule_set
 });
 
+/// A record as CloudTrail writes it.
+const ANOTHER: &str = r#"{"eventVersion":"1.11","userIdentity":{"type":"AssumedRole","arn":"arn:aws:sts::111122223333:assumed-role/a/b","sessionContext":{"sessionIssuer":{"type":"Role","arn":"arn:aws:iam::111122223333:role/a"},"attributes":{"mfaAuthenticated":"false"}}},"eventTime":"2026-11-22T09:10:27Z","eventSource":"bedrock.amazonaws.com","eventName":"DeleteGuardrail","awsRegion":"eu-central-1","sourceIPAddress":"198.51.100.7","userAgent":"aws-cli","requestParameters":{"guardrailIdentifier":"gr4example7k2"},"responseElements":null,"eventID":"50f93e8a-63c2-80ef-576f-b8bd466ab262","readOnly":false,"managementEvent":true,"recipientAccountId":"111122223333"}"#;
+
 /// The bytes are a record, if they are one JSON value.
 pub fn check(bytes: &[u8]) {
     if RULES.read(bytes).is_ok() {
@@ -39,9 +42,11 @@ pub fn check(bytes: &[u8]) {
     let record = record.trim_matches([' ', '\t', '\r', '\n']);
     let Ok(value) = serde_json::from_str::<&serde_json::value::RawValue>(record) else { return };
     let record = value.get();
-    let document = format!("{{\"Records\":[{record}]}}").into_bytes();
+    // After another one, and after itself: what is known by then of passages that both have.
+    let records = [ANOTHER, record, record];
+    let document = format!("{{\"Records\":[{}]}}", records.join(",")).into_bytes();
     let log = Hostile {
-        records: vec![record.as_bytes().to_vec()],
+        records: records.map(|record| record.as_bytes().to_vec()).to_vec(),
         packed: crate::delivered_log::packed(&document),
         document,
         piece: record.len() / 2,

@@ -54,21 +54,31 @@ impl OverBlocks for Stops<'_> {
         let of_block = |block: &[u8; BLOCK]| {
             let masks = masks(block);
             let escapes = if masks.has_others { backslashes(block) } else { 0 };
-            (masks.quotes | masks.controls | escapes).to_le()
+            masks.quotes | masks.controls | escapes
         };
         let (blocks, rest) = self.0.as_chunks::<BLOCK>();
+        let rest = u32::try_from(rest.len()).unwrap_or_default();
         let mut stops = Bits::from_elem(0, blocks.len() + 2);
         for (stop, block) in stops.iter_mut().zip(blocks) {
-            *stop = of_block(block);
+            *stop = of_block(block).to_le();
         }
-        // Blanks are no stops.
-        let mut last = [b' '; BLOCK];
-        if let (Some(stop), Some(begin)) = (stops.get_mut(blocks.len()), last.get_mut(..rest.len())) {
-            begin.copy_from_slice(rest);
-            *stop = of_block(&last);
+        if let Some(stop) = stops.get_mut(blocks.len()) {
+            *stop = match self.0.last_chunk() {
+                // Of which the first bytes are in the block before.
+                Some(last) => of_block(last).checked_shr(u64::BITS - rest).unwrap_or_default(),
+                None => of_block(&padded(self.0)),
+            };
+            *stop = stop.to_le();
         }
         stops
     }
+}
+
+/// With blanks behind, which are no stops.
+fn padded(short: &[u8]) -> [u8; BLOCK] {
+    let mut padded = [b' '; BLOCK];
+    padded.iter_mut().zip(short).for_each(|(to, byte)| *to = *byte);
+    padded
 }
 
 /// Of one passage.

@@ -26,10 +26,10 @@ pub(super) const OMITTED: &str = "omitted";
 pub(super) type Slot = usize;
 
 /// The slot of the [root](Fields::root), which has none.
-pub(super) const ROOT: Slot = Slot::MAX;
+pub(super) const ROOT: Slot = u32::MAX as Slot;
 
 /// The slot of what no rule reads.
-pub(super) const NOWHERE: Slot = Slot::MAX - 1;
+pub(super) const NOWHERE: Slot = ROOT - 1;
 
 /// All fields that a rule set reads, as a tree over the members of a record.
 #[derive(Debug)]

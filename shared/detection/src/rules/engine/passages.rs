@@ -21,18 +21,18 @@ const MOST_EVER: usize = 8 * MOST;
 const MOST_PLACES: usize = 1_024;
 /// Bytes that are compared at once.
 const PART: usize = 32;
-/// Bytes that stand with a passage itself: most have less than half of them.
-const HEAD: usize = 2 * PART;
 
 /// What is known, and can be forgotten at any time.
 #[derive(Debug)]
 pub(super) struct Passages {
     passages: Vec<Passage>,
+    /// More of each.
+    more: Vec<More>,
     /// How many more may be kept.
     room: usize,
     known: FxHashMap<u64, PassageId>,
-    /// What they are longer than their heads.
-    tails: Vec<u8>,
+    /// The bytes of all.
+    written: Vec<u8>,
     events: Vec<Event>,
     places: Vec<Place>,
     known_places: FxHashMap<(PlaceId, Slot, u8), PlaceId>,
@@ -97,58 +97,69 @@ pub(super) struct Ending {
     pub(super) place: PlaceId,
 }
 
-/// What is known of a passage. Two lines of a processor's cache: hundreds of them are looked at for each record.
-#[derive(Debug)]
-#[repr(align(128))]
+/// What is known of a passage, as far as it is looked at for each record: a line of the processor's cache.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
 pub(super) struct Passage {
     /// Its first bytes.
-    head: [u8; HEAD],
-    /// A bit for each byte that it lacks in each part of its head.
-    lacks: [u32; 2],
-    length: u32,
-    /// Where its other bytes begin.
-    tail: u32,
+    head: [u8; PART],
+    /// A bit for each byte that its head lacks.
+    lacks: u32,
+    length: u16,
+    then: Then,
+    /// How many events it has, and where they begin.
+    events: u8,
+    first_event: u32,
     /// The place where it begins.
     from: PlaceId,
-    /// Where its events are.
-    events: (u32, u32),
     /// What came after it last. Before anything has, the start, which begins nowhere.
     next: PassageId,
-    /// What came before that.
-    others: [PassageId; 4],
-    ending: Ending,
+    node: u32,
+    place: PlaceId,
+}
+
+/// What is known of it besides: the next line.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
+struct More {
+    /// The bytes after its head, and a bit for each that these lack.
+    second: [u8; PART],
+    lacks: u32,
+    /// Where all its bytes are.
+    written: u32,
+    /// What came after it before the last one did.
+    others: [PassageId; 5],
+}
+
+/// The first bytes of a passage or of what is left of it, and a bit for each byte that is not there.
+fn part(written: &[u8]) -> ([u8; PART], u32) {
+    let mut part = [0; PART];
+    part.iter_mut().zip(written).for_each(|(to, byte)| *to = *byte);
+    let length = u32::try_from(written.len()).unwrap_or(u32::MAX);
+    (part, u32::MAX.checked_shl(length).unwrap_or_default())
 }
 
 impl Passage {
     fn of(written: &[u8], from: PlaceId, ending: Ending) -> Option<Self> {
-        let mut head = [0; HEAD];
-        head.iter_mut().zip(written).for_each(|(to, byte)| *to = *byte);
-        let length = u32::try_from(written.len()).ok()?;
-        let lacks = |length| u32::MAX.checked_shl(length).unwrap_or_default();
-        let lacks = [lacks(length), lacks(length.saturating_sub(u32::BITS))];
-        let (tail, events, next, others) = (0, (0, 0), START, [START; 4]);
-        Some(Self { head, lacks, length, tail, from, events, next, others, ending })
+        let ((head, lacks), length) = (part(written), u16::try_from(written.len()).ok()?);
+        let Ending { then, node, place } = ending;
+        let node = u32::try_from(node).ok()?;
+        Some(Self { head, lacks, length, then, events: 0, first_event: 0, from, next: START, node, place })
     }
 
     pub(super) fn length(&self) -> usize {
-        self.length as usize
+        self.length.into()
     }
 
     pub(super) fn ending(&self) -> Ending {
-        self.ending
+        Ending { then: self.then, node: self.node as Slot, place: self.place }
     }
+}
 
-    /// Whether its head is what the rest of a record begins with, and is all of it; where that cannot be seen at once, `None`.
-    #[inline]
-    fn begins(&self, rest: &[u8]) -> Option<bool> {
-        let ([head, more], [lacks, lacks_more]) = (self.head.as_chunks::<PART>().0, self.lacks) else { return None };
-        if same(rest.first_chunk()?, head) | lacks != u32::MAX {
-            return Some(false);
-        }
-        if self.length() > PART && same(rest.get(PART..)?.first_chunk()?, more) | lacks_more != u32::MAX {
-            return Some(false);
-        }
-        (self.length() <= HEAD && self.ending.then == Then::Text).then_some(true)
+impl More {
+    fn of(written: &[u8], at: u32) -> Self {
+        let (second, lacks) = part(written.get(PART..).unwrap_or_default());
+        Self { second, lacks, written: at, others: [START; 5] }
     }
 }
 
@@ -165,12 +176,13 @@ impl Default for Passages {
         let ending = Ending { then: Then::End, node: NOWHERE, place: BEFORE };
         let outside = Place { node: NOWHERE, end: 0, depth: 0, above: AFTER };
         // They begin nowhere.
-        let nothing = || Passage::of(&[], PlaceId::MAX, ending);
+        let nothing = Passage::of(&[], PlaceId::MAX, ending);
         Self {
-            passages: [nothing(), nothing()].into_iter().flatten().collect(),
+            passages: nothing.into_iter().cycle().take(BEGUN).collect(),
+            more: vec![More::of(&[], 0); BEGUN],
             room: MOST_EVER,
             known: FxHashMap::default(),
-            tails: Vec::new(),
+            written: Vec::new(),
             events: Vec::new(),
             places: vec![outside; BEGUN],
             known_places: FxHashMap::default(),
@@ -185,56 +197,63 @@ impl Passages {
         if (!is_full || is_closed) && self.places.len() <= MOST_PLACES / 2 {
             return;
         }
-        let Self { passages, known, tails, events, places, known_places, .. } = self;
-        passages.truncate(BEGUN);
-        for passage in passages {
-            (passage.next, passage.others) = (START, [START; 4]);
-        }
-        known.clear();
-        tails.clear();
-        events.clear();
-        places.truncate(BEGUN);
-        known_places.clear();
+        *self = Self { room: self.room, ..Self::default() };
     }
 
     /// The passage that came last after this one, if it begins here, too.
     #[inline]
     pub(super) fn expected(&self, last: PassageId, place: PlaceId, rest: &[u8]) -> Option<(PassageId, &Passage)> {
-        let next = self.passages.get(last as usize)?.next;
-        let passage = self.passages.get(next as usize)?;
-        self.begins(passage, place, rest).then_some((next, passage))
+        let next = self.passage(last)?.next;
+        self.begins(next, place, rest).map(|passage| (next, passage))
     }
 
     /// One that came after it before, if it begins here.
     pub(super) fn remembered(&mut self, last: PassageId, place: PlaceId, rest: &[u8]) -> Option<PassageId> {
-        let others = self.passages.get(last as usize)?.others;
-        let begins = |id: &PassageId| self.passage(*id).is_some_and(|passage| self.begins(passage, place, rest));
-        let found = others.iter().position(begins)?;
-        let last = self.passages.get_mut(last as usize)?;
-        mem::swap(&mut last.next, last.others.get_mut(found)?);
-        Some(last.next)
+        let others = self.more.get(last as usize)?.others;
+        let found = others.iter().position(|id| self.begins(*id, place, rest).is_some())?;
+        let next = &mut self.passages.get_mut(last as usize)?.next;
+        mem::swap(next, self.more.get_mut(last as usize)?.others.get_mut(found)?);
+        Some(*next)
     }
 
-    /// Whether the rest of a record, from this place on, begins with a passage. Only one can.
+    /// A passage, if the rest of a record, from this place on, begins with it. Only one can.
     #[inline]
-    fn begins(&self, passage: &Passage, place: PlaceId, rest: &[u8]) -> bool {
-        passage.from == place && passage.begins(rest).unwrap_or_else(|| self.begins_slowly(passage, rest))
+    fn begins(&self, id: PassageId, place: PlaceId, rest: &[u8]) -> Option<&Passage> {
+        let passage = self.passage(id)?;
+        if passage.from != place {
+            return None;
+        }
+        let Some(first) = rest.first_chunk() else { return self.begins_slowly(id, rest) };
+        if same(first, &passage.head) | passage.lacks != u32::MAX {
+            return None;
+        }
+        if passage.length() > PART {
+            let more = self.more.get(id as usize)?;
+            let Some(second) = rest.get(PART..)?.first_chunk() else { return self.begins_slowly(id, rest) };
+            if same(second, &more.second) | more.lacks != u32::MAX {
+                return None;
+            }
+        }
+        if passage.length() > 2 * PART || passage.then != Then::Text {
+            return self.begins_slowly(id, rest);
+        }
+        Some(passage)
     }
 
     #[inline(never)]
-    fn begins_slowly(&self, passage: &Passage, rest: &[u8]) -> bool {
-        let goes_on = match passage.ending.then {
+    fn begins_slowly(&self, id: PassageId, rest: &[u8]) -> Option<&Passage> {
+        let passage = self.passage(id)?;
+        let goes_on = match passage.then {
             Then::Text => true,
             Then::Number => matches!(rest.get(passage.length()), Some(b'-' | b'0'..=b'9')),
             Then::End => rest.len() == passage.length(),
         };
-        goes_on && rest.get(..passage.length()).is_some_and(|bytes| self.is(passage, bytes))
+        (goes_on && rest.starts_with(self.written(id)?)).then_some(passage)
     }
 
-    fn is(&self, passage: &Passage, bytes: &[u8]) -> bool {
-        let (head, tail) = bytes.split_at(bytes.len().min(HEAD));
-        let known = self.tails.get(passage.tail as usize..).unwrap_or_default();
-        passage.length() == bytes.len() && passage.head.starts_with(head) && known.starts_with(tail)
+    /// The bytes of a passage.
+    fn written(&self, id: PassageId) -> Option<&[u8]> {
+        self.written.get(self.more.get(id as usize)?.written as usize..)?.get(..self.passage(id)?.length())
     }
 
     #[inline]
@@ -245,8 +264,8 @@ impl Passages {
     /// What it says of fields.
     #[inline]
     pub(super) fn events(&self, passage: &Passage) -> &[Event] {
-        let (from, to) = passage.events;
-        self.events.get(from as usize..to as usize).unwrap_or_default()
+        let events = self.events.get(passage.first_event as usize..).unwrap_or_default();
+        events.get(..passage.events.into()).unwrap_or_default()
     }
 
     /// Keeps a passage if there is room, and expects it after the last one.
@@ -268,13 +287,13 @@ impl Passages {
         let known = self.known.get(&hash).copied();
         let Some(id) = known.or_else(|| self.keep_new(hash, from, written, events, ending)) else { return STRAY };
         // What only seems the same is not kept.
-        if !self.passage(id).is_some_and(|passage| passage.from == from && self.is(passage, written)) {
+        if self.written(id) != Some(written) || self.passage(id).is_none_or(|passage| passage.from != from) {
             return STRAY;
         }
-        if let Some(last) = self.passages.get_mut(last as usize) {
-            last.others.rotate_right(1);
-            if let Some(first) = last.others.first_mut() {
-                *first = mem::replace(&mut last.next, id);
+        if let (Some(passage), Some(more)) = (self.passages.get_mut(last as usize), self.more.get_mut(last as usize)) {
+            more.others.rotate_right(1);
+            if let Some(first) = more.others.first_mut() {
+                *first = mem::replace(&mut passage.next, id);
             }
         }
         id
@@ -293,11 +312,11 @@ impl Passages {
         }
         self.room = self.room.checked_sub(1)?;
         let id = PassageId::try_from(self.passages.len()).ok()?;
-        let tail = u32::try_from(self.tails.len()).ok()?;
-        let begin = u32::try_from(self.events.len()).ok()?;
-        let end = begin.checked_add(u32::try_from(events.len()).ok()?)?;
-        self.passages.push(Passage { tail, events: (begin, end), ..Passage::of(written, from, ending)? });
-        self.tails.extend_from_slice(written.get(HEAD..).unwrap_or_default());
+        let (at, first_event) = (u32::try_from(self.written.len()).ok()?, u32::try_from(self.events.len()).ok()?);
+        let of_events = u8::try_from(events.len()).ok()?;
+        self.passages.push(Passage { events: of_events, first_event, ..Passage::of(written, from, ending)? });
+        self.more.push(More::of(written, at));
+        self.written.extend_from_slice(written);
         self.events.extend_from_slice(events);
         self.known.insert(hash, id);
         Some(id)
@@ -308,7 +327,7 @@ impl Passages {
     pub(super) fn is_small(&self) -> bool {
         self.passages.len() <= MOST
             && self.known.len() <= MOST
-            && self.tails.len() <= MOST * LONGEST
+            && self.written.len() <= MOST * LONGEST
             && self.events.len() <= MOST * MOST_EVENTS
             && self.places.len() <= MOST_PLACES
             && self.known_places.len() <= MOST_PLACES
