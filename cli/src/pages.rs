@@ -108,7 +108,7 @@ fn page(rule: &Rule, file: &RuleFile, rule_set: &RuleSet) -> io::Result<String> 
     let (words, yaml) = detection_of(&file.text)?;
     page.push_str(&words);
     page.push_str(&format!("\n{}", block("yaml", &yaml)));
-    let hidden = visibility(rule, rule_set);
+    let hidden = visibility(rule, rule_set)?;
     if !hidden.is_empty() {
         page.push_str("\n## What may not be visible\n\n");
         page.push_str(when_hidden(rule));
@@ -198,9 +198,9 @@ fn when_hidden(rule: &Rule) -> &'static str {
 }
 
 /// What is known of the fields that CloudTrail may not show, out of the catalogue of operations.
-fn visibility(rule: &Rule, rule_set: &RuleSet) -> Vec<String> {
+fn visibility(rule: &Rule, rule_set: &RuleSet) -> io::Result<Vec<String>> {
     let position = rule_set.rules().iter().position(|other| other.about.id == rule.about.id);
-    let entries: Vec<_> = catalogue::builtin().unwrap_or_default();
+    let entries = catalogue::builtin().map_err(io::Error::other)?;
     let operations: Vec<_> = entries
         .iter()
         .filter(|entry| {
@@ -236,7 +236,7 @@ fn visibility(rule: &Rule, rule_set: &RuleSet) -> Vec<String> {
         };
         lines.push(format!("{}: {line}", code(field)));
     }
-    lines
+    Ok(lines)
 }
 
 fn proof_of(rule: &Rule) -> io::Result<Option<Proof>> {
