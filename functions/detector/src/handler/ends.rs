@@ -47,6 +47,16 @@ pub struct LogEnd {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failed(pub Vec<String>);
 
+impl Failed {
+    /// The first of these, and how many more there are.
+    fn of(mut problems: Vec<String>) -> Self {
+        let more = problems.len().saturating_sub(MOST_PROBLEMS);
+        problems.truncate(MOST_PROBLEMS);
+        problems.extend((more > 0).then(|| format!("and {more} more")));
+        Self(problems)
+    }
+}
+
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.join("; "))
@@ -114,21 +124,13 @@ pub(super) fn answer(
         .map(|(notice, problems)| (notice.message_id.as_ref(), problems))
         .collect();
     let all_named = failed.iter().all(|(id, _)| id.is_some());
-    let problems = || {
-        let mut problems: Vec<String> = failed.iter().flat_map(|(_, problems)| problems.clone()).collect();
-        let more = problems.len().saturating_sub(MOST_PROBLEMS);
-        problems.truncate(MOST_PROBLEMS);
-        problems.extend((more > 0).then(|| format!("and {more} more")));
-        Failed(problems)
-    };
     let value = if from_queue && all_named {
-        let ids = failed.iter().filter_map(|(id, _)| id.map(|id| id.to_owned()));
-        serde_json::to_value(notification::give_back(ids))
+        serde_json::to_value(notification::give_back(failed.iter().filter_map(|(id, _)| id.cloned())))
     } else if failed.is_empty() {
         serde_json::to_value(ledger)
     } else {
         // A message without an id cannot be named, so all of them come again.
-        return Err(problems());
+        return Err(Failed::of(failed.into_iter().flat_map(|(_, problems)| problems).collect()));
     };
     value.map_err(|error| Failed(vec![format!("the answer could not be written: {error}")]))
 }
