@@ -1,5 +1,5 @@
 # The one front door of bedrock-audit: `make help` lists what it opens. CI calls the same targets.
-# Tools are installed here: Python's in .venv/<family>, cargo's in .tools, both ignored by git. What cross-compiling leaves
+# Tools are installed here: Python's in .venv/<family>, others in .tools, both ignored by git. What cross-compiling leaves
 # outside of this folder is told at `build`.
 
 PYTHON ?= python3
@@ -97,6 +97,7 @@ bench: needs-python .venv/bench/.done ## Measure what reading a trail costs, aga
 	@$(BENCH_VENV)/bin/python tests/bench/processes.py --binary $(TARGET_DIR)/release/bedrock-audit \
 		--files $(TARGET_DIR)/bench-files --chart docs/speed.svg
 
+# Under valgrind: where it is not installed, Debian's package is unpacked into .tools. Where there is none, it says NOT COUNTED.
 bench-count: needs-python ## Count the instructions that a record costs, and fail if they are 5 % more: [WRITE=yes] take them over
 	cargo build --release --locked --package bedrock-audit-bench
 	@$(PYTHON) tests/bench/counts.py --bench $(TARGET_DIR)/release/bench $(if $(WRITE),--write)
