@@ -18,13 +18,18 @@ pub(crate) struct Masks {
     pub(crate) opens: u64,
     /// `}` and `]`.
     pub(crate) closes: u64,
-    /// The letter `e`.
-    pub(crate) es: u64,
+    /// The letters `S`, `N` and `d`.
+    pub(crate) letters: u64,
     /// What JSON forbids in a string: below a blank.
     pub(crate) controls: u64,
     /// Any is a backslash, or not of ASCII. Which one is asked for seldom.
     pub(crate) has_others: bool,
 }
+
+/// The letters that a walk asks for, which differ in their low four bits.
+const LETTERS: [u8; 3] = *b"SNd";
+/// Each at the place that its low four bits say; elsewhere what has other low bits, and so is equal to no byte that is sent there.
+const BY_LOW_BITS: [u8; 16] = *b"\x01\0\0Sd\0\0\0\0\0\0\0\0\0N\0";
 
 /// The bit in which a bracket differs from a brace.
 const BRACKET: u8 = b'{' ^ b'[';
@@ -60,10 +65,10 @@ fn portable(block: &[u8; BLOCK]) -> Masks {
         others |= part.simd_eq(u8x16::splat(b'\\')) | part & u8x16::splat(0x80);
     }
     Masks {
-        quotes: equal(block, 0, b'"'),
-        opens: equal(block, BRACKET, b'{'),
-        closes: equal(block, BRACKET, b'}'),
-        es: equal(block, 0, b'e'),
+        quotes: any(block, 0, *b"\""),
+        opens: any(block, BRACKET, *b"{"),
+        closes: any(block, BRACKET, *b"}"),
+        letters: any(block, 0, LETTERS),
         controls: controls(block),
         has_others: others != u8x16::splat(0),
     }
@@ -71,16 +76,17 @@ fn portable(block: &[u8; BLOCK]) -> Masks {
 
 /// Which of 64 bytes are backslashes.
 pub(crate) fn backslashes(block: &[u8; BLOCK]) -> u64 {
-    equal(block, 0, b'\\')
+    any(block, 0, *b"\\")
 }
 
-/// Which of them, with these bits set, are equal to a byte.
+/// Which of them, with these bits set, are one of these bytes.
 #[inline]
-fn equal(block: &[u8; BLOCK], set: u8, to: u8) -> u64 {
+fn any<const COUNT: usize>(block: &[u8; BLOCK], set: u8, of: [u8; COUNT]) -> u64 {
     let (parts, _) = block.as_chunks::<16>();
     let mut mask = 0;
     for (number, part) in parts.iter().enumerate() {
-        let found = (u8x16::new(*part) | u8x16::splat(set)).simd_eq(u8x16::splat(to));
+        let part = u8x16::new(*part) | u8x16::splat(set);
+        let found = of.into_iter().fold(u8x16::splat(0), |found, byte| found | part.simd_eq(u8x16::splat(byte)));
         mask |= u64::from(found.to_bitmask()) << (16 * number);
     }
     mask
@@ -112,13 +118,13 @@ mod avx2 {
         is_x86_feature_detected,
         x86_64::{
             __m256i, _mm_clmulepi64_si128, _mm_cvtsi64_si128, _mm_cvtsi128_si64, _mm_set1_epi8, _mm256_cmpeq_epi8,
-            _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
+            _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm256_shuffle_epi8,
         },
     };
 
     use bytemuck::must_cast;
 
-    use super::{BLOCK, BRACKET, LAST_CONTROL, Masks, OverBlocks};
+    use super::{BLOCK, BRACKET, BY_LOW_BITS, LAST_CONTROL, Masks, OverBlocks};
 
     pub(super) fn is_here() -> bool {
         is_x86_feature_detected!("avx2")
@@ -147,7 +153,7 @@ mod avx2 {
             quotes: equal(low, high, b'"'),
             opens: equal(low_braces, high_braces, b'{'),
             closes: equal(low_braces, high_braces, b'}'),
-            es: equal(low, high, b'e'),
+            letters: letters(low, high),
             controls: controls(low, high),
             has_others: _mm256_movemask_epi8(others) != 0,
         }
@@ -158,6 +164,15 @@ mod avx2 {
     fn equal(low: __m256i, high: __m256i, to: u8) -> u64 {
         let to = _mm256_set1_epi8(to.cast_signed());
         bits(_mm256_cmpeq_epi8(low, to), _mm256_cmpeq_epi8(high, to))
+    }
+
+    /// One comparison asks for all of them: with the letter that has the same low four bits as each byte.
+    #[target_feature(enable = "avx2,bmi1,bmi2,pclmulqdq,popcnt")]
+    #[inline]
+    fn letters(low: __m256i, high: __m256i) -> u64 {
+        let table = must_cast([BY_LOW_BITS; 2]);
+        let alike = (_mm256_shuffle_epi8(table, low), _mm256_shuffle_epi8(table, high));
+        bits(_mm256_cmpeq_epi8(low, alike.0), _mm256_cmpeq_epi8(high, alike.1))
     }
 
     #[target_feature(enable = "avx2,bmi1,bmi2,pclmulqdq,popcnt")]
@@ -204,7 +219,7 @@ mod tests {
         /// On a processor with AVX2, both; elsewhere, what there is.
         #[test]
         fn masks_are_those_of_a_loop(
-            block in prop::array::uniform32(prop::sample::select(&br#""\{}[]eYy_ :,z"#[..])),
+            block in prop::array::uniform32(prop::sample::select(&br#""\{}[]SNdsnDYy_ :,z"#[..])),
             more in prop::array::uniform32(any::<u8>()),
             bits in any::<u64>(),
         ) {
@@ -217,7 +232,7 @@ mod tests {
                 quotes: mask(b"\""),
                 opens: mask(b"{["),
                 closes: mask(b"}]"),
-                es: mask(b"e"),
+                letters: mask(&LETTERS),
                 controls: whole.iter().enumerate().filter(|(_, byte)| **byte < b' ').fold(0, |mask, (at, _)| mask | 1_u64 << at),
                 has_others: whole.contains(&b'\\') || !whole.is_ascii(),
             };

@@ -2,9 +2,10 @@
 //!
 //! 64 bytes at a time become bit masks, one bit a byte: quotes, backslashes, opening and closing braces and brackets. What
 //! stands inside strings is masked out, so nothing in a string or in a nested object is ever taken for a record's own. Names
-//! of the record's own members are compared; all else is passed over.
+//! of the record's own members are compared, where they have one of a few letters at the right place; all else is passed over.
 
 use memchr::memchr2;
+use wide::u8x16;
 
 use super::masks::{self, BLOCK, Masks, OverBlocks, with_masks};
 
@@ -68,7 +69,7 @@ impl<'a> OverBlocks for Record<'a> {
         for block in blocks {
             let found = strings.find(block, masks(block), &parities);
             if let Some(length) = walk.block(&mut depth, start, &found) {
-                return Some(walk.finish(length, strings.others, &masks));
+                return Some(walk.finish(length, strings.others));
             }
             start += BLOCK;
         }
@@ -77,7 +78,7 @@ impl<'a> OverBlocks for Record<'a> {
         last.get_mut(..rest.len())?.copy_from_slice(rest);
         let found = strings.find(&last, masks(&last), &parities);
         let length = walk.block(&mut depth, start, &found)?;
-        Some(walk.finish(length, strings.others, &masks))
+        Some(walk.finish(length, strings.others))
     }
 }
 
@@ -86,15 +87,15 @@ struct Found {
     /// Braces and brackets outside of strings.
     opens: u64,
     closes: u64,
-    /// The third letters of strings that may be one of the names looked for.
+    /// Letters of strings that may be one of the names looked for.
     names: u64,
     /// Backslashes inside of strings.
     escapes: u64,
 }
 
-/// The place of the letter `e` in `eventSource`, `eventName` and `userIdentity`, counted from their quote. Few others
-/// have it there.
-const LETTER: usize = 3;
+/// The place of a letter by which few strings are taken for one of the names, counted from their quote: the `S` of `eventSource`,
+/// the `N` of `eventName`, the `d` of `userIdentity`.
+const LETTER: usize = 6;
 /// What they begin with, compared as numbers.
 const EVENT_SOURCE: u64 = u64::from_le_bytes(*b"\"eventSo");
 const EVENT_NAME: u64 = u64::from_le_bytes(*b"\"eventNa");
@@ -136,7 +137,7 @@ impl Strings {
         let opening = ends & inside;
         let letters = opening << LETTER | self.letters;
         self.letters = opening >> (BLOCK - LETTER);
-        Found { opens: is.opens & !inside, closes: is.closes & !inside, names: is.es & letters, escapes }
+        Found { opens: is.opens & !inside, closes: is.closes & !inside, names: is.letters & letters, escapes }
     }
 }
 
@@ -189,6 +190,18 @@ enum Name {
     At(usize),
     /// It is there twice, or something that may be one.
     Odd,
+}
+
+impl Name {
+    /// A member with this name has its value here, if there is one.
+    #[inline(always)]
+    fn seen(self, value: Option<usize>) -> Self {
+        match (self, value) {
+            (Self::Missing, Some(value)) => Self::At(value),
+            (_, Some(_)) => Self::Odd,
+            (_, None) => self,
+        }
+    }
 }
 
 struct Walk<'a> {
@@ -327,31 +340,21 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// It begins like one of the names looked for.
+    /// It begins like one of the names looked for. Not part of the loop over blocks, which would be the slower for it.
     #[inline(never)]
     fn known_member(&mut self, at: usize, beginning: u64) {
-        let name: &[u8] = match beginning {
-            EVENT_SOURCE => b"\"eventSource\"",
-            EVENT_NAME => b"\"eventName\"",
-            _ => b"\"userIdentity\"",
-        };
-        if !self.bytes.get(at..).is_some_and(|text| text.starts_with(name)) {
-            return;
-        }
-        // The same text as a value is followed by no colon.
-        let Some(value) = value_after(self.bytes, at + name.len() - 1) else { return };
-        let name = match beginning {
-            EVENT_SOURCE => &mut self.source,
-            EVENT_NAME => &mut self.name,
+        match beginning {
+            EVENT_SOURCE => self.source = self.source.seen(value_of(self.bytes, at, b"\"eventSource\"")),
+            EVENT_NAME => self.name = self.name.seen(value_of(self.bytes, at, b"\"eventName\"")),
             _ => {
-                if matches!(self.bytes.get(value), Some(b'{' | b'[')) {
+                if let Some(value) = value_of(self.bytes, at, b"\"userIdentity\"")
+                    && matches!(self.bytes.get(value), Some(b'{' | b'['))
+                {
                     self.in_identity = true;
                     self.identity.get_or_insert((value, value));
                 }
-                return;
             }
-        };
-        *name = if matches!(name, Name::Missing) { Name::At(value) } else { Name::Odd };
+        }
     }
 
     /// A string of the record's own members is written with escapes: if it is a member's name, it may be one of the two.
@@ -376,9 +379,9 @@ impl<'a> Walk<'a> {
     }
 
     #[inline(always)]
-    fn finish(self, length: usize, has_others: bool, masks: impl Fn(&[u8; BLOCK]) -> Masks) -> Walked<'a> {
+    fn finish(self, length: usize, has_others: bool) -> Walked<'a> {
         let text = |name| match name {
-            Name::At(value) => plain_text(self.bytes.get(value..)?.strip_prefix(b"\"")?, &masks),
+            Name::At(value) => plain_text(self.bytes.get(value..)?.strip_prefix(b"\"")?),
             _ => None,
         };
         let names = match (text(self.source), text(self.name)) {
@@ -405,6 +408,19 @@ fn behind(bit: u64) -> u64 {
     !(bit | (bit - 1))
 }
 
+/// Where the value of a member with this name begins, if that is what stands here. The same text as a value is followed by no
+/// colon.
+#[inline(always)]
+fn value_of(bytes: &[u8], at: usize, name: &[u8]) -> Option<usize> {
+    let behind = bytes.get(at..)?.strip_prefix(name)?;
+    let behind_name = at + name.len();
+    match behind {
+        // As CloudTrail writes it.
+        [b':', b'"' | b'{', ..] => Some(behind_name + 1),
+        _ => value_after(bytes, behind_name - 1),
+    }
+}
+
 /// Where a member's value begins, if the string with its last quote here is a member's name.
 fn value_after(bytes: &[u8], closed: usize) -> Option<usize> {
     let colon = after_blanks(bytes, closed + 1)?;
@@ -418,11 +434,15 @@ fn after_blanks(bytes: &[u8], at: usize) -> Option<usize> {
 
 /// The text up to its last quote, if it is ASCII without escapes.
 #[inline(always)]
-fn plain_text(text: &[u8], masks: impl Fn(&[u8; BLOCK]) -> Masks) -> Option<&[u8]> {
-    if let Some(block) = text.first_chunk() {
-        let masks = masks(block);
-        if masks.quotes != 0 && !masks.has_others {
-            return text.get(..masks.quotes.trailing_zeros() as usize);
+fn plain_text(text: &[u8]) -> Option<&[u8]> {
+    let (parts, _) = text.as_chunks::<16>();
+    for (number, part) in parts.iter().enumerate() {
+        let part = u8x16::new(*part);
+        // What is not of ASCII has its highest bit set, and that is what the mask is made of.
+        let ends = (part.simd_eq(u8x16::splat(b'"')) | part.simd_eq(u8x16::splat(b'\\')) | part).to_bitmask();
+        if ends != 0 {
+            let end = 16 * number + ends.trailing_zeros() as usize;
+            return text.get(..end).filter(|_| text.get(end) == Some(&b'"'));
         }
     }
     let end = memchr2(b'"', b'\\', text)?;
