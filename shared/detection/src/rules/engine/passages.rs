@@ -264,6 +264,10 @@ impl Passages {
     /// What it says of fields.
     #[inline]
     pub(super) fn events(&self, passage: &Passage) -> &[Event] {
+        // As nearly always.
+        if passage.events == 0 {
+            return &[];
+        }
         let events = self.events.get(passage.first_event as usize..).unwrap_or_default();
         events.get(..passage.events.into()).unwrap_or_default()
     }
