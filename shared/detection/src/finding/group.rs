@@ -3,7 +3,8 @@
 use std::{
     borrow::Cow,
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet},
+    mem,
     sync::Arc,
 };
 
@@ -51,7 +52,7 @@ const MOST_OF_EVENT_ID: usize = 128;
 const MOST_EVENT_IDS: usize = 1_000;
 
 /// What the records of one finding have in common, in the order in which it is hashed.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     rule: RuleRef,
     /// The rule is as an override makes it.
@@ -64,7 +65,7 @@ struct Key {
 }
 
 /// Who did what, and where. What is left empty tells none apart.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Story {
     actor: String,
     credential: String,
@@ -77,8 +78,7 @@ struct Story {
 
 #[derive(Debug)]
 struct Group {
-    /// Large, and its group is moved about.
-    matched: Box<Matched>,
+    matched: Matched,
     /// What became of the calls; where it differs, the success.
     outcome: Outcome,
     account: Option<String>,
@@ -103,13 +103,14 @@ pub(crate) struct Fired {
     pub(crate) not_visible: Vec<String>,
 }
 
-/// The findings of one log in the making.
+/// The findings of one log in the making. In order: nobody who writes keys into a log can make them fall together, and none is
+/// hashed for every record.
 pub(crate) struct Groups<'r> {
     rule_set: &'r RuleSet,
-    groups: HashMap<Key, Group>,
-    superseded: HashSet<Key>,
+    groups: BTreeMap<Key, Box<Group>>,
+    superseded: BTreeSet<Key>,
     /// How many targets were tried in vain in each story.
-    vain: HashMap<Key, usize>,
+    vain: BTreeMap<Key, usize>,
     left: Left,
 }
 
@@ -126,9 +127,9 @@ impl<'r> Groups<'r> {
     pub(crate) fn new(rule_set: &'r RuleSet) -> Self {
         Self {
             rule_set,
-            groups: HashMap::new(),
-            superseded: HashSet::new(),
-            vain: HashMap::new(),
+            groups: BTreeMap::new(),
+            superseded: BTreeSet::new(),
+            vain: BTreeMap::new(),
             left: Left { records: MOST_BYTES_OF_ALL, tallied: MOST_TALLIED_BYTES, event_ids: MOST_EVENT_IDS_OF_ALL },
         }
     }
@@ -156,9 +157,10 @@ impl<'r> Groups<'r> {
         };
         let mut fired: Vec<(Family<'_>, Reverse<u8>, &Fired)> = fired.iter().filter_map(ranked).collect();
         fired.sort_by_key(|(family, severity, fired)| (*family, *severity, fired.rule));
-        let actor = Actor::of(record);
+        let mut actor = Actor::of(record);
         let writes = self.writes(record);
-        for of_family in fired.chunk_by(|(one, ..), (other, ..)| one == other) {
+        let mut families = fired.chunk_by(|(one, ..), (other, ..)| one == other).peekable();
+        while let Some(of_family) = families.next() {
             let Some(((.., first), lesser)) = of_family.split_first() else { continue };
             for (.., lesser) in lesser {
                 let key = self.key(lesser, record, &actor, outcome);
@@ -167,9 +169,15 @@ impl<'r> Groups<'r> {
             }
             let key = self.key(first, record, &actor, outcome);
             let key = self.folded(key);
-            let actor = if key.story.actor == SEVERAL { several() } else { actor.clone() };
-            let group =
-                self.groups.entry(key).or_insert_with(|| Group::new(record, outcome, actor, writes, &mut self.left));
+            let several_did = key.story.actor == SEVERAL;
+            let group = self.groups.entry(key).or_insert_with(|| {
+                let actor = match families.peek() {
+                    _ if several_did => several(),
+                    Some(_) => actor.clone(),
+                    None => mem::take(&mut actor),
+                };
+                Box::new(Group::new(record, outcome, actor, writes, &mut self.left))
+            });
             group.add(record, bytes, outcome, first, &mut self.left);
             group.related.extend(lesser.iter().map(|(.., fired)| (fired.rule, fired.overridden)));
         }
@@ -248,11 +256,9 @@ impl<'r> Groups<'r> {
     /// The findings, worst first, and how many others they stand for altogether.
     pub(crate) fn finish(self, log: &Log) -> (Vec<Finding>, u64) {
         let superseded = self.superseded.iter().filter(|key| !self.groups.contains_key(*key)).count() as u64;
-        let mut groups: Vec<(Key, Group)> = self.groups.into_iter().collect();
-        // A map's order changes from run to run; a finding's place among its siblings must not.
-        groups.sort_by(|(a, _), (b, _)| a.cmp(b));
+        // A finding's place among its siblings must not change from run to run: they are in order.
         let mut findings: Vec<Finding> =
-            groups.into_iter().filter_map(|(key, group)| group.finish(&key, self.rule_set, log)).collect();
+            self.groups.into_iter().filter_map(|(key, group)| group.finish(&key, self.rule_set, log)).collect();
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity_id()));
         (findings, superseded)
     }
@@ -330,7 +336,7 @@ impl Group {
             documentation: None,
         };
         Self {
-            matched: Box::new(matched),
+            matched,
             outcome,
             account: record.account().map(part),
             region: record.region().map(part),
@@ -418,7 +424,7 @@ impl Group {
             log: log.clone(),
             account: self.account,
             region: self.region,
-            details: Details::Records(self.matched),
+            details: Details::Records(Box::new(self.matched)),
         })
     }
 }

@@ -112,9 +112,10 @@ impl<'a> Record<'a> {
     /// The model that was used, as the request names it.
     #[must_use]
     pub fn model(&self) -> Option<&'a str> {
+        let sent = self.at("requestParameters")?;
         ["modelId", "model", "baseModelIdentifier", "foundationModel", "sourceModelArn"]
             .iter()
-            .find_map(|member| self.at("requestParameters")?.get(*member)?.as_str())
+            .find_map(|member| sent.get(*member)?.as_str())
             .filter(|model| !is_hidden_literal(model))
     }
 }

@@ -165,10 +165,7 @@ impl Shared {
             if open.and(&group.members).is_empty() {
                 continue;
             }
-            if let Some(source) = group.derived.and_then(|place| engine.fields.derived().get(place)) {
-                reading.derive(source, &engine.own);
-            }
-            match reading.values.field(group.slot).map_or(Met::Perhaps, |field| group.met(field, seen)) {
+            match group.found(engine, reading, seen) {
                 Met::By(places) => {
                     met.add(&places);
                     open.remove(&group.unmet(&places));

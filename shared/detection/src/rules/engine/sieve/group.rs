@@ -6,6 +6,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use super::{
     super::{
+        Engine, Reading,
         clause::Need,
         comparison::Place,
         fields::Slot,
@@ -90,8 +91,22 @@ impl Group {
         unmet
     }
 
+    /// Whose needs are met by a record.
+    pub(super) fn found<'r>(&'r self, engine: &Engine, reading: &mut Reading<'_>, seen: &mut Seen<'r>) -> Met {
+        if let Some(source) = self.derived.and_then(|place| engine.fields.derived().get(place)) {
+            // What nearly all records hold need not be put in for this.
+            if let Some(usual) = reading.values.usual(source).filter(|_| self.as_written) {
+                let mut met = self.present;
+                self.look_as_written(usual, &mut met);
+                return Met::By(met);
+            }
+            reading.derive(source, &engine.own);
+        }
+        reading.values.field(self.slot).map_or(Met::Perhaps, |field| self.met(field, seen))
+    }
+
     /// Whose needs are met by what stands in the field.
-    pub(super) fn met<'r>(&'r self, field: &Field<'_>, seen: &mut Seen<'r>) -> Met {
+    fn met<'r>(&'r self, field: &Field<'_>, seen: &mut Seen<'r>) -> Met {
         // What is hidden may be anything.
         if field.hidden {
             return Met::Perhaps;

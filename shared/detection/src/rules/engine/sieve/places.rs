@@ -1,76 +1,63 @@
 //! A set of places in a short list, as bits. Knows nothing of what stands there.
 
-use std::{array, iter};
-
-const WORDS: usize = 2;
+use std::iter;
 
 /// Places from 0 to [`Places::MOST`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Places([u64; WORDS]);
+pub(super) struct Places(u128);
 
 impl Places {
     /// How many there are; what is put beyond them is not there.
-    pub(super) const MOST: usize = 64 * WORDS;
+    pub(super) const MOST: usize = 128;
 
     /// The first so many.
     pub(super) fn first(count: usize) -> Self {
-        Self(array::from_fn(|word| match count.saturating_sub(64 * word) {
-            0 => 0,
-            here @ 1..64 => (1 << here) - 1,
-            _ => u64::MAX,
-        }))
+        Self(if count < Self::MOST { (1 << count) - 1 } else { u128::MAX })
     }
 
     pub(super) fn put(&mut self, place: usize) {
-        if let Some(word) = self.0.get_mut(place / 64) {
-            *word |= 1 << (place % 64);
-        }
+        self.0 |= bit(place);
     }
 
     pub(super) fn has(&self, place: usize) -> bool {
-        self.0.get(place / 64).is_some_and(|word| word & (1 << (place % 64)) != 0)
+        self.0 & bit(place) != 0
     }
 
     pub(super) fn add(&mut self, others: &Self) {
-        self.with(others, |word, other| word | other);
+        self.0 |= others.0;
     }
 
     pub(super) fn remove(&mut self, others: &Self) {
-        self.with(others, |word, other| word & !other);
+        self.0 &= !others.0;
     }
 
-    pub(super) fn and(mut self, others: &Self) -> Self {
-        self.with(others, |word, other| word & other);
-        self
-    }
-
-    fn with(&mut self, others: &Self, both: impl Fn(u64, u64) -> u64) {
-        for (word, other) in self.0.iter_mut().zip(others.0) {
-            *word = both(*word, other);
-        }
+    pub(super) fn and(self, others: &Self) -> Self {
+        Self(self.0 & others.0)
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.iter().all(|word| *word == 0)
+        self.0 == 0
     }
 
     pub(super) fn count(&self) -> u32 {
-        self.0.iter().map(|word| word.count_ones()).sum()
+        self.0.count_ones()
     }
 
     /// Every one of them, in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = usize> {
-        self.0.iter().enumerate().flat_map(|(number, word)| {
-            let mut left = *word;
-            iter::from_fn(move || {
-                let place = 64 * number + usize::try_from(left.trailing_zeros()).ok()?;
-                (left != 0).then(|| {
-                    left &= left - 1;
-                    place
-                })
+        let mut left = self.0;
+        iter::from_fn(move || {
+            let place = usize::try_from(left.trailing_zeros()).ok()?;
+            (left != 0).then(|| {
+                left &= left - 1;
+                place
             })
         })
     }
+}
+
+fn bit(place: usize) -> u128 {
+    if place < Places::MOST { 1 << place } else { 0 }
 }
 
 #[cfg(test)]

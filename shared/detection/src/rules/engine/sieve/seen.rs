@@ -8,13 +8,13 @@ use rustc_hash::FxHasher;
 use super::{group::Group, places::Places};
 
 /// Values that are remembered. Two of them may have the same place, and then the last one has it.
-const PLACES: usize = 256;
+const PLACES: usize = 1024;
 /// The longest value that is remembered, in bytes.
 const MOST_BYTES: usize = 256;
 
 /// Values of one log, and whose needs they meet.
 #[derive(Debug, Default)]
-pub(crate) struct Seen<'r>(Vec<Option<Value<'r>>>);
+pub(crate) struct Seen<'r>(Vec<Option<Box<Value<'r>>>>);
 
 #[derive(Debug)]
 struct Value<'r> {
@@ -44,7 +44,7 @@ impl<'r> Seen<'r> {
         let met = look()?;
         self.0.resize_with(PLACES, || None);
         if let Some(value) = self.0.get_mut(place) {
-            *value = Some(Value { group, text: text.into(), met });
+            *value = Some(Box::new(Value { group, text: text.into(), met }));
         }
         Some(met)
     }
