@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     mem,
     sync::Arc,
 };
@@ -52,7 +52,7 @@ const MOST_OF_EVENT_ID: usize = 128;
 const MOST_EVENT_IDS: usize = 1_000;
 
 /// What the records of one finding have in common, in the order in which it is hashed.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Key {
     rule: RuleRef,
     /// The rule is as an override makes it.
@@ -65,7 +65,7 @@ struct Key {
 }
 
 /// Who did what, and where. What is left empty tells none apart.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Story {
     actor: String,
     credential: String,
@@ -103,14 +103,14 @@ pub(crate) struct Fired {
     pub(crate) not_visible: Vec<String>,
 }
 
-/// The findings of one log in the making. In order: nobody who writes keys into a log can make them fall together, and none is
-/// hashed for every record.
+/// The findings of one log in the making. By hash and not in order: to be compared with a dozen keys, each somewhere else in memory,
+/// takes a record of a flood ten times as long as to be hashed.
 pub(crate) struct Groups<'r> {
     rule_set: &'r RuleSet,
-    groups: BTreeMap<Key, Box<Group>>,
-    superseded: BTreeSet<Key>,
+    groups: HashMap<Key, Box<Group>>,
+    superseded: HashSet<Key>,
     /// How many targets were tried in vain in each story.
-    vain: BTreeMap<Key, usize>,
+    vain: HashMap<Key, usize>,
     left: Left,
 }
 
@@ -127,9 +127,9 @@ impl<'r> Groups<'r> {
     pub(crate) fn new(rule_set: &'r RuleSet) -> Self {
         Self {
             rule_set,
-            groups: BTreeMap::new(),
-            superseded: BTreeSet::new(),
-            vain: BTreeMap::new(),
+            groups: HashMap::new(),
+            superseded: HashSet::new(),
+            vain: HashMap::new(),
             left: Left { records: MOST_BYTES_OF_ALL, tallied: MOST_TALLIED_BYTES, event_ids: MOST_EVENT_IDS_OF_ALL },
         }
     }
@@ -256,9 +256,11 @@ impl<'r> Groups<'r> {
     /// The findings, worst first, and how many others they stand for altogether.
     pub(crate) fn finish(self, log: &Log) -> (Vec<Finding>, u64) {
         let superseded = self.superseded.iter().filter(|key| !self.groups.contains_key(*key)).count() as u64;
-        // A finding's place among its siblings must not change from run to run: they are in order.
+        let mut groups: Vec<(Key, Box<Group>)> = self.groups.into_iter().collect();
+        // A map's order changes from run to run; a finding's place among its siblings must not.
+        groups.sort_by(|(a, _), (b, _)| a.cmp(b));
         let mut findings: Vec<Finding> =
-            self.groups.into_iter().filter_map(|(key, group)| group.finish(&key, self.rule_set, log)).collect();
+            groups.into_iter().filter_map(|(key, group)| group.finish(&key, self.rule_set, log)).collect();
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity_id()));
         (findings, superseded)
     }
