@@ -89,6 +89,27 @@ def zeros(first: bytes) -> bytes:
     return packed([first]) + packed([b"0" * MIB] * 100) * 100
 
 
+def blocks(*kinds: str) -> bytes:
+    """20 MiB that are nothing but blocks of no text, of these kinds in turn; each is the bits of one, in their order."""
+    bits = "".join(kinds) * 8
+    turn = bytes(int(bits[at : at + 8][::-1], 2) for at in range(0, len(bits), 8))
+    return zlib.compress(b"", wbits=31)[:10] + turn * (20 * MIB // len(turn))
+
+
+def bits(value: int, count: int) -> str:
+    """As deflate writes a number: the lowest bit first."""
+    return f"{value:0{count}b}"[::-1]
+
+
+# A block with deflate's own codes that ends at once.
+FIXED = bits(0b010, 3) + "0" * 7
+# One with codes of its own: 18 lengths of codes for lengths, of which 18 (zeros) and 1 have one bit each; 256 zeros, the end of the
+# block, and one distance; and then the end.
+DYNAMIC = (
+    bits(0b100, 3) + bits(0, 10) + bits(14, 4) + "".join(bits(int(at in (2, 17)), 3) for at in range(18))
+    + "1" + bits(127, 7) + "1" + bits(107, 7) + "0" + "0" + "0"
+)  # fmt: skip
+
 # The log unpacks to nearly the limit of 256 MiB.
 NEARLY_ALL = 255 * MIB
 # Nearly the largest record that is read.
@@ -100,6 +121,9 @@ LOGS: dict[str, Callable[[], bytes]] = {
     "10 GB of zeros beside Records": lambda: zeros(b'{"x":"'),
     "gzip in gzip in gzip": lambda: packed([packed([packed([b"0" * MIB] * 100)])]),
     "a million empty members": lambda: packed([b'{"Records":[]}']) + packed([]) * 1_000_000,
+    "20 MiB of blocks without text": lambda: blocks(FIXED),
+    "20 MiB of blocks with codes and without text": lambda: blocks(DYNAMIC),
+    "20 MiB of both in turn": lambda: blocks(FIXED, DYNAMIC),
     "one record of 100 MB": lambda: packed(log_of([b'{"x":"' + b"x" * 100_000_000 + b'"}', record(1)])),
     "a million records `{}`": lambda: packed(log_of([b"{}"] * 1_000_000)),
     "a million calls of others": lambda: packed(log_of([b'{"eventSource":"x","eventName":"y"}'] * 1_000_000)),

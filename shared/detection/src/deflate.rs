@@ -22,6 +22,12 @@ pub(crate) use window::Window;
 /// What is wrong with packed data.
 pub(crate) type Fault = &'static str;
 
+/// What a block must hold on the average, in bytes of text: to read its codes takes as long as to unpack some thousand bytes. Those
+/// that encoders make hold thousands, unless somebody flushes them for every line.
+const LEAST_OF_BLOCK: usize = 256;
+/// What is taken to have been unpacked before the first.
+const AHEAD_OF_BLOCKS: usize = 32 << 20;
+
 /// Why unpacking stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stop {
@@ -39,6 +45,9 @@ pub(crate) struct Deflate {
     is_last_block: bool,
     bits: Bits,
     codes: Box<Codes>,
+    /// Bytes of text for which there was no block yet. A few bits may be a block of no text, so what is packed may be nothing but
+    /// blocks, and no limit on text would ever end it.
+    ahead: usize,
 }
 
 /// Where in the data.
@@ -74,10 +83,10 @@ pub(crate) fn unpack(mut packed: &[u8]) -> Result<Vec<u8>, Fault> {
 
 impl Deflate {
     pub(crate) fn new() -> Self {
-        Self { at: At::BlockHeader, is_last_block: false, bits: Bits::default(), codes: Box::new(Codes::new()) }
+        Self { at: At::BlockHeader, is_last_block: false, bits: Bits::default(), codes: Box::new(Codes::new()), ahead: AHEAD_OF_BLOCKS }
     }
 
-    /// Begins with other data.
+    /// Begins with other data of the same file, which has no more blocks than one.
     pub(crate) fn restart(&mut self) {
         self.at = At::BlockHeader;
         self.is_last_block = false;
@@ -89,6 +98,13 @@ impl Deflate {
     /// # Errors
     /// What is wrong with the data. All text before that has been written.
     pub(crate) fn unpack(&mut self, input: &mut &[u8], window: &mut Window) -> Result<Stop, Fault> {
+        let before = window.written();
+        let stop = self.unpack_on(input, window);
+        self.ahead += window.written() - before;
+        stop
+    }
+
+    fn unpack_on(&mut self, input: &mut &[u8], window: &mut Window) -> Result<Stop, Fault> {
         loop {
             self.bits.refill(input);
             let stop = match self.at {
@@ -125,6 +141,7 @@ impl Deflate {
 
     fn block_header(&mut self) -> Result<Option<Stop>, Fault> {
         let Some(header) = self.bits.take(3) else { return Ok(Some(Stop::Input)) };
+        self.ahead = self.ahead.checked_sub(LEAST_OF_BLOCK).ok_or("blocks of hardly any text, very many of them")?;
         self.is_last_block = header & 1 == 1;
         self.at = match header >> 1 {
             0 => At::StoredHeader,

@@ -267,3 +267,26 @@ fn blocks_that_say_nothing_end_nothing() {
     writer.put(0, 7);
     assert_eq!(assert_same(&writer.bytes, &[usize::MAX, 700, 1]), (Vec::new(), End::After(writer.bytes.len())));
 }
+
+/// A few bits are a block of no text, so that no limit on text would ever end a stream of them.
+#[test]
+fn blocks_without_text_end_somewhere_and_blocks_with_text_do_not() {
+    const BLOCKS: usize = 200_000;
+    let stream = |text: &[u8]| {
+        let mut writer = Writer::default();
+        for _ in 0..BLOCKS {
+            writer.put(0b010, 3);
+            // Of the fixed codes, those of the literals 0 to 143 have eight bits and begin with 0x30.
+            text.iter().for_each(|byte| writer.put_code((usize::from(*byte) + 0x30, 8)));
+            writer.put(0, 7);
+        }
+        writer.put(0b011, 3);
+        writer.put(0, 7);
+        writer.bytes
+    };
+    let (text, end) = ours(&stream(b""), 64 * 1024);
+    assert_eq!((text.len(), end), (0, End::Wrong));
+    let (text, end) = ours(&stream(&[b'a'; 256]), 64 * 1024);
+    assert!(matches!(end, End::After(_)), "{end:?}");
+    assert_eq!(text.len(), BLOCKS * 256);
+}
