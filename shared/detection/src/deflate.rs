@@ -83,7 +83,13 @@ pub(crate) fn unpack(mut packed: &[u8]) -> Result<Vec<u8>, Fault> {
 
 impl Deflate {
     pub(crate) fn new() -> Self {
-        Self { at: At::BlockHeader, is_last_block: false, bits: Bits::default(), codes: Box::new(Codes::new()), ahead: AHEAD_OF_BLOCKS }
+        Self {
+            at: At::BlockHeader,
+            is_last_block: false,
+            bits: Bits::default(),
+            codes: Box::new(Codes::new()),
+            ahead: AHEAD_OF_BLOCKS,
+        }
     }
 
     /// Begins with other data of the same file, which has no more blocks than one.
