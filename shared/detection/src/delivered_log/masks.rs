@@ -1,7 +1,7 @@
 //! 64 bytes as bit masks, one bit a byte: what of them are quotes, braces, backslashes. Knows nothing of JSON.
 //!
 //! The one place with `unsafe` in it, and only for this: code for AVX2 may be called where the processor has AVX2, which the
-//! compiler cannot know and which is asked right before. It takes nearly half of the walk over a log away on x86-64 (3,400
+//! compiler cannot know and which is asked right before. It takes nearly half of the walk over a log away on x86-64 (3,300
 //! instructions a record and not 6,200). Elsewhere, and on older processors, the masks come from the crate `wide`: NEON on arm64,
 //! SSE2 on x86-64. A test holds both against each other and against a loop over bytes.
 
@@ -65,10 +65,10 @@ fn portable(block: &[u8; BLOCK]) -> Masks {
         others |= part.simd_eq(u8x16::splat(b'\\')) | part & u8x16::splat(0x80);
     }
     Masks {
-        quotes: any(block, 0, *b"\""),
-        opens: any(block, BRACKET, *b"{"),
-        closes: any(block, BRACKET, *b"}"),
-        letters: any(block, 0, LETTERS),
+        quotes: any_of(block, 0, *b"\""),
+        opens: any_of(block, BRACKET, *b"{"),
+        closes: any_of(block, BRACKET, *b"}"),
+        letters: any_of(block, 0, LETTERS),
         controls: controls(block),
         has_others: others != u8x16::splat(0),
     }
@@ -76,12 +76,12 @@ fn portable(block: &[u8; BLOCK]) -> Masks {
 
 /// Which of 64 bytes are backslashes.
 pub(crate) fn backslashes(block: &[u8; BLOCK]) -> u64 {
-    any(block, 0, *b"\\")
+    any_of(block, 0, *b"\\")
 }
 
 /// Which of them, with these bits set, are one of these bytes.
 #[inline]
-fn any<const COUNT: usize>(block: &[u8; BLOCK], set: u8, of: [u8; COUNT]) -> u64 {
+fn any_of<const COUNT: usize>(block: &[u8; BLOCK], set: u8, of: [u8; COUNT]) -> u64 {
     let (parts, _) = block.as_chunks::<16>();
     let mut mask = 0;
     for (number, part) in parts.iter().enumerate() {
