@@ -244,7 +244,7 @@ fn what_is_left_over_or_odd_is_warned_of() {
 #[test]
 fn a_rule_that_many_records_are_asked_for_is_told_what_that_costs() {
     let every = rule("a:\n  userAgent: x\ncondition: a");
-    says(&every, Note, 6, 1, &["every record of every log", "about twice the CPU time"]);
+    says(&every, Note, 6, 1, &["every record of every log", "up to twice the CPU time"]);
     let service = rule("a:\n  eventSource: [s3.amazonaws.com, bedrock.amazonaws.com]\n  userAgent: x\ncondition: a");
     says(&service, Note, 6, 1, &["every record of s3.amazonaws.com is parsed", "about twice the CPU time"]);
     for detection in [

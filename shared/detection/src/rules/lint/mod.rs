@@ -141,7 +141,7 @@ fn what_its_reach_costs(needs: &Needs, operations: &Operations) -> Option<String
     match needs {
         Needs::Nothing => Some(
             "names neither eventSource nor eventName in full, nor a text that each of its records holds, so every record of every \
-             log is parsed and asked: a log with few of Bedrock's records takes about twice the CPU time; name one of them if you can"
+             log is parsed and asked: a log with few of Bedrock's records takes up to twice the CPU time; name one of them if you can"
                 .to_owned(),
         ),
         Needs::Sources(sources) => {
