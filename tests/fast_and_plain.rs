@@ -8,6 +8,8 @@ use std::{
 use bedrock_audit_tests::{dice::Dice, hostile, plainly};
 use detection::rules::{Loaded, Origin, RuleFile, RuleSet};
 
+use crate::samples::gzip;
+
 /// Generated logs in every run.
 const LOGS: u64 = 5_000;
 
@@ -100,4 +102,32 @@ fn the_fast_way_finds_what_the_plain_way_finds() {
         let count = count.into_inner();
         assert!(count > LOGS / 20, "only {count} {what}");
     }
+}
+
+/// Of what is found the fast way parses only the members that findings read: one that is read and not asked for would be lacking.
+#[test]
+fn a_record_with_every_member_that_cloudtrail_writes_is_told_of_alike() {
+    let record = r#"{"eventVersion":"1.11","userIdentity":{"type":"AssumedRole","principalId":"AROAEXAMPLE:jane","arn":
+        "arn:aws:sts::111122223333:assumed-role/Admin/jane","accountId":"111122223333","accessKeyId":"ASIAEXAMPLE",
+        "sessionContext":{"sessionIssuer":{"type":"Role","arn":"arn:aws:iam::111122223333:role/Admin","userName":"Admin"},
+        "attributes":{"creationDate":"2026-11-22T08:00:00Z","mfaAuthenticated":"true"}},"inScopeOf":{"issuerType":"AWS::EC2"}},
+        "eventTime":"2026-11-22T09:15:00Z","eventSource":"bedrock.amazonaws.com","eventName":"DeleteGuardrail",
+        "awsRegion":"eu-central-1","sourceIPAddress":"203.0.113.24","userAgent":"aws-cli/2.32.3","errorCode":"AccessDenied",
+        "errorMessage":"not allowed","requestParameters":{"guardrailIdentifier":"gr4example7k2"},"responseElements":
+        {"statusCode":403},"additionalEventData":{"jwt":{"claims":{"sub":"jane"}}},"requestID":"r-1","eventID":"e-1",
+        "eventType":"AwsApiCall","apiVersion":"2023-04-20","managementEvent":true,"readOnly":false,"resources":[{"ARN":
+        "arn:aws:bedrock:eu-central-1:111122223333:guardrail/gr4example7k2","accountId":"111122223333","type":
+        "AWS::Bedrock::Guardrail"}],"recipientAccountId":"444455556666","serviceEventDetails":{"state":"done"},
+        "sharedEventID":"s-1","vpcEndpointId":"vpce-1","vpcEndpointAccountId":"111122223333","eventCategory":"Management",
+        "addendum":{"reason":"DELIVERY_DELAY"},"sessionCredentialFromConsole":"true","edgeDeviceDetails":{"type":"x"},
+        "tlsDetails":{"tlsVersion":"TLSv1.3"},"eventContext":{"tagContext":{"resourceTags":[]}}}"#;
+    let refused = r#""errorCode":"AccessDenied","#;
+    assert!(record.contains(refused));
+    let records = vec![record.as_bytes().to_vec(), record.replacen(refused, "", 1).into_bytes()];
+    let document = [br#"{"Records":["#, records.join(&b',').as_slice(), b"]}"].concat();
+    let log = hostile::Hostile { records, packed: gzip(&document), document, piece: usize::MAX, malformed: false };
+    let rules = RuleSet::load([]).rule_set;
+    let found = plainly::audit_fast(&rules, &log.document, detection::delivered_log::Encoding::Plain, log.piece);
+    assert_eq!(found.records.matched, 2);
+    assert!(plainly::difference(&rules, &log).is_none(), "what is found of them differs");
 }

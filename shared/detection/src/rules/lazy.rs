@@ -82,7 +82,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "build.rs packed them")]
     fn what_is_built_in_and_cannot_be_unpacked_is_not_taken_for_empty() {
-        Lazily { packed: b"not zlib", unpacked: OnceLock::new() }.from(0);
+        Lazily { packed: b"not deflated", unpacked: OnceLock::new() }.from(0);
     }
 
     #[test]

@@ -43,6 +43,7 @@ impl<'r> Seen<'r> {
         let place = place(group, text);
         if let Some(Some(value)) = self.values.get(place)
             && std::ptr::eq(value.group, group)
+
             && self.texts.get(value.text.clone()) == Some(text.as_bytes())
         {
             return Some(value.met);
@@ -67,4 +68,26 @@ fn place(group: &Group, text: &str) -> usize {
     hasher.write(text.as_bytes());
     hasher.write_usize(std::ptr::from_ref(group).addr());
     usize::try_from(hasher.finish()).unwrap_or_default() % PLACES
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[test]
+    fn what_one_group_found_in_a_value_is_not_taken_for_what_another_finds() {
+        // One more than there are places: two of them share one.
+        let group = |_| Group::of(0, None, Vec::new(), &Places::default());
+        let groups: Vec<Group> = (0..=PLACES).map(group).collect();
+        let mut by_place = HashMap::new();
+        let shared = groups.iter().find_map(|group| Some((by_place.insert(place(group, "a"), group)?, group)));
+        let (one, other) = shared.unwrap();
+        let mut seen = Seen::default();
+        assert_eq!(seen.get(one, "a", || Some(Places::first(1))), Some(Places::first(1)));
+        assert_eq!(seen.get(one, "a", || None), Some(Places::first(1)), "it is remembered");
+        assert_eq!(seen.get(other, "a", || Some(Places::first(2))), Some(Places::first(2)));
+        assert_eq!(seen.get(one, "a", || None), None, "the last one has the place");
+    }
 }
