@@ -43,7 +43,6 @@ impl<'r> Seen<'r> {
         let place = place(group, text);
         if let Some(Some(value)) = self.values.get(place)
             && std::ptr::eq(value.group, group)
-
             && self.texts.get(value.text.clone()) == Some(text.as_bytes())
         {
             return Some(value.met);
